@@ -1,0 +1,3 @@
+"""Stub of the Rust extension."""
+
+__version__: str

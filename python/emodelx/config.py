@@ -1,0 +1,96 @@
+"""One frozen configuration per stage; every field has its unit, and its default a source.
+
+"paper" is EModelX, Nature Communications 2024; "published code" is its authors' program.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class CandidateConfig:
+    """Proposing Calpha candidates."""
+
+    threshold: float | None = None
+    """Lowest Calpha probability; None takes the one of the weights, or the paper's 0.35."""
+    cluster_eps: float = 10.0
+    """DBSCAN radius in Angstrom (paper)."""
+    cluster_min_samples: int = 10
+    """DBSCAN core size in voxels."""
+    nms_radius: float = 3.0
+    """Candidates closer than this in Angstrom compete (published code)."""
+
+
+@dataclass(frozen=True)
+class LinkConfig:
+    """Connection likelihood H, eq. 22-24."""
+
+    min_distance: float = 2.0
+    """Angstrom (paper)."""
+    max_distance: float = 6.0
+    """Angstrom (paper)."""
+
+
+@dataclass(frozen=True)
+class TraceConfig:
+    """n-hop trace sampling, eq. 25."""
+
+    hops: int = 6
+    """Longest hop (paper)."""
+    neighbours: int = 2
+    """Best links followed from each candidate (published code)."""
+    floor: float = 0.1
+    """Smallest factor of a product of likelihoods (published code)."""
+
+
+@dataclass(frozen=True)
+class RegistrationConfig:
+    """Sequence and chain registration."""
+
+    min_run: int = 9
+    """Shortest run of matches that is kept (paper)."""
+
+
+@dataclass(frozen=True)
+class ThreadingConfig:
+    """Gap threading, eq. 28."""
+
+    beam: int = 1000
+    """Traces kept per step before pruning to the best per end point (published code)."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How stages run."""
+
+    threads: int = 0
+    """Threads of the Rust core and of torch; 0 takes all that the process may use."""
+    seed: int = 0
+    """Seed of everything that is drawn."""
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """A whole build: inputs, output folder and the configuration of every stage."""
+
+    output: Path
+    """Folder of the results; its name is the name of the model."""
+    fasta: Path
+    map: Path | None = None
+    prediction: Path | None = None
+    """Probabilities of `emodelx predict` or of another network, instead of a map."""
+    mask: Path | None = None
+    weights: str | None = None
+    device: str = "auto"
+    resolution: float | None = None
+    """Angstrom; None estimates it from the map."""
+    copies: dict[str, int] = field(default_factory=dict)
+    """Copies per record name where the FASTA headers do not tell."""
+    resume: bool = False
+    write_pdb: bool = False
+    candidates: CandidateConfig = CandidateConfig()
+    links: LinkConfig = LinkConfig()
+    traces: TraceConfig = TraceConfig()
+    registration: RegistrationConfig = RegistrationConfig()
+    threading: ThreadingConfig = ThreadingConfig()
+    run: RunConfig = RunConfig()

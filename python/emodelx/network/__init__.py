@@ -1,0 +1,1 @@
+"""Reading the map: the network, its weights, tiled prediction."""

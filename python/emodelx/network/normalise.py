@@ -1,0 +1,184 @@
+"""Bring the values of a whole map into ``[0, 1]`` by the rule that a weights file names.
+
+A network reads only what looks like its training data, so the rule belongs to the weights: the program obeys.
+Volumes are ``(nx, ny, nz)`` float32 on the 1 A grid, indexed ``[x, y, z]``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emodelx.network.spectrum import matching_gain, smooth_profile, soft_cut
+
+Volume = NDArray[np.float32]
+
+SHELLS_PER_FREQUENCY = 100  # radial shells are 0.01 1/A wide
+SMOOTHING_SHELLS = 2.0
+PERCENTILE_SAMPLES = 4_000_000
+
+
+@dataclass(frozen=True)
+class NormalisationRule:
+    """How map values become network input.
+
+    Attributes
+    ----------
+    name
+        ``paper``: eq. 1; ``published``: what the published program does; ``spectrum``: radial amplitudes scaled to one
+        curve and cut at the resolution first.
+    percentile
+        The value at this percentile becomes 1: of all voxels (``paper``) or of the positive ones.
+    cut
+        The soft cut stands at this fraction of the resolution (``spectrum`` only).
+    """
+
+    name: Literal["paper", "published", "spectrum"]
+    percentile: float
+    cut: float = 0.95
+
+
+PAPER = NormalisationRule("paper", 99.0)
+PUBLISHED = NormalisationRule("published", 99.9)
+SPECTRUM = NormalisationRule("spectrum", 97.0)
+
+
+def normalise(volume: Volume, rule: NormalisationRule, resolution: float | None = None) -> Volume:
+    """Return the map as the network wants it.
+
+    Parameters
+    ----------
+    volume
+        Finite densities on the 1 A grid, ``(nx, ny, nz)``.
+    rule
+        The rule of the weights file.
+    resolution
+        In Angstrom; estimated from the map when None. Only the rule ``spectrum`` looks at it.
+
+    Returns
+    -------
+    Volume
+        float32 of the same shape, in ``[0, 1]``.
+    """
+    if rule.name == "paper":
+        return _stretch(volume, np.median(volume), _percentile(volume, rule.percentile))
+    if rule.name == "published":
+        raised = volume - np.median(volume)
+        top = _percentile(_positive_box(raised).clip(min=0), rule.percentile)
+        return _stretch(raised, np.float32(0), top)
+    if resolution is None:
+        resolution = estimate_resolution(volume)
+    matched = match_spectrum(volume, rule.cut * resolution)
+    floor = np.median(matched)
+    positive = matched[matched > floor]
+    top = _percentile(positive, rule.percentile) if positive.size else floor
+    return _stretch(matched, floor, top)
+
+
+def _stretch(volume: Volume, floor: np.floating, top: np.floating) -> Volume:
+    """Eq. 1: below `floor` 0, above `top` 1, linear between."""
+    span = max(float(top - floor), np.finfo(np.float32).tiny)
+    return np.clip((volume - floor) / np.float32(span), 0, 1, dtype=np.float32)
+
+
+def _percentile(values: Volume, percentile: float) -> np.floating:
+    """Percentile of at most `PERCENTILE_SAMPLES` evenly spaced values: a sort of a 400^3 map would cost more than reading it."""
+    flat = values.reshape(-1)
+    return np.percentile(flat[:: 1 + flat.size // PERCENTILE_SAMPLES], percentile)
+
+
+def _positive_box(volume: Volume) -> Volume:
+    """The bounding box of the positive voxels (the whole volume when there is none)."""
+    positive = volume > 0
+    spans = [np.flatnonzero(positive.any(axis=tuple(b for b in range(3) if b != axis))) for axis in range(3)]
+    if any(span.size == 0 for span in spans):
+        return volume
+    return volume[tuple(slice(span[0], span[-1] + 1) for span in spans)]
+
+
+def match_spectrum(volume: Volume, cut: float) -> Volume:
+    """Scale the radial amplitudes to the common curve and cut softly at `cut` Angstrom.
+
+    Returns
+    -------
+    Volume
+        Same shape, median 0 before the scaling; its unit is arbitrary.
+    """
+    grid = RadialGrid.around(volume.shape)
+    transform = grid.transform(volume)
+    profile = smooth_profile(grid.log_amplitude(transform), SMOOTHING_SHELLS)
+    radius = grid.radius(len(profile))
+    grid.scale(transform, 10 ** matching_gain(radius, profile) * soft_cut(radius, cut))
+    full = torch.fft.irfftn(transform, s=grid.shape)
+    nx, ny, nz = volume.shape
+    return np.ascontiguousarray(full[:nx, :ny, :nz].numpy())
+
+
+@dataclass(frozen=True)
+class RadialGrid:
+    """Half-complex Fourier grid of a zero-padded volume, handled slab by slab so that no index volume is held."""
+
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def around(cls, shape: tuple[int, ...]) -> RadialGrid:
+        """Return the grid with each edge raised to an even number that the FFT likes."""
+        nx, ny, nz = (_fast_even_size(n) for n in shape)
+        return cls((nx, ny, nz))
+
+    def transform(self, volume: Volume) -> Tensor:
+        """Fourier transform of the volume less its median, complex64 ``(nx, ny, nz // 2 + 1)``."""
+        box = np.zeros(self.shape, np.float32)
+        box[tuple(slice(n) for n in volume.shape)] = volume - np.median(volume)
+        return torch.fft.rfftn(torch.from_numpy(box))
+
+    def radius(self, shells: int) -> Tensor:
+        """Middle frequency of every shell, 1/Angstrom."""
+        return (torch.arange(shells) + 0.5) / SHELLS_PER_FREQUENCY
+
+    def shells(self, slab: int) -> Tensor:
+        """Shell number of every coefficient with x index `slab`, int64 ``(ny, nz // 2 + 1)``."""
+        nx, ny, nz = self.shape
+        x = torch.fft.fftfreq(nx)[slab]
+        square = x**2 + torch.fft.fftfreq(ny)[:, None] ** 2 + torch.fft.rfftfreq(nz) ** 2
+        return (square.sqrt() * SHELLS_PER_FREQUENCY).long()
+
+    def log_amplitude(self, transform: Tensor) -> Tensor:
+        """log10 of the root mean square amplitude of every shell, float32."""
+        count = int(np.sqrt(0.75) * SHELLS_PER_FREQUENCY) + 1
+        power, number = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
+        for slab, plane in enumerate(transform):
+            shells = self.shells(slab).reshape(-1)
+            power += torch.bincount(shells, plane.abs().square().double().reshape(-1), minlength=count)
+            number += torch.bincount(shells, minlength=count)
+        return (0.5 * torch.log10(power / number.clamp(min=1) + 1e-18)).float()
+
+    def scale(self, transform: Tensor, factor: Tensor) -> None:
+        """Multiply every coefficient in place by the `factor` of its shell."""
+        for slab, plane in enumerate(transform):
+            plane *= factor[self.shells(slab)]
+
+
+def _fast_even_size(size: int) -> int:
+    """Smallest even number >= `size` without prime factors above 5."""
+    size += size % 2
+    while _rest_after_small_primes(size) > 1:
+        size += 2
+    return size
+
+
+def _rest_after_small_primes(number: int) -> int:
+    for prime in (2, 3, 5):
+        while number % prime == 0:
+            number //= prime
+    return number
+
+
+def estimate_resolution(volume: Volume) -> float:
+    """Estimate a map's resolution in Angstrom."""
+    raise NotImplementedError

@@ -1,0 +1,203 @@
+"""Weights files: ``.safetensors`` that carry their own configuration.
+
+The metadata key ``emodelx`` holds a JSON object with everything that reading a map needs (:class:`WeightsInfo`), so that
+the program never guesses. Tensors are stored in half precision and computed in float32. Nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from emodelx.constants import AMINO_ACIDS
+from emodelx.errors import WeightsError
+from emodelx.network.normalise import NormalisationRule
+from emodelx.network.unet import Cascade, NetworkConfig, Trunk, build_network
+
+FORMAT_VERSION = 1
+METADATA_KEY = "emodelx"
+ENVIRONMENT_VARIABLE = "EMODELX_WEIGHTS"
+DEFAULT_NAME = "default"
+PACKAGED = Path(__file__).parent.parent / "weights"
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What a weights file says about itself.
+
+    Attributes
+    ----------
+    network
+        Shape of the network.
+    normalisation
+        Rule that the map goes through before the network.
+    window
+        Edge in voxels of the windows that the map is read in.
+    calpha_threshold
+        Calpha probability from which a voxel proposes a candidate.
+    temperature
+        Divides the amino-acid logits.
+    amino_order
+        One-letter codes in the order of the amino-acid classes.
+    version
+        Of this file format.
+    training
+        Free record of how the weights were made (data, settings, figures).
+    """
+
+    network: NetworkConfig
+    normalisation: NormalisationRule
+    window: int = 64
+    calpha_threshold: float = 0.35
+    temperature: float = 1.0
+    amino_order: str = AMINO_ACIDS
+    version: int = FORMAT_VERSION
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the metadata as stored in the file."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> WeightsInfo:
+        """Read what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            When the text is not such an object.
+        """
+        fields = json.loads(text)
+        shape = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.pop("network").items()}
+        rule = NormalisationRule(**fields.pop("normalisation"))
+        return cls(NetworkConfig(**shape), rule, **fields)
+
+
+def find_weights(name: str | Path | None = None) -> Path:
+    """Return the weights file that a run uses.
+
+    Parameters
+    ----------
+    name
+        A file, or the name of packaged weights. None: the file in ``$EMODELX_WEIGHTS``, else the packaged default.
+
+    Raises
+    ------
+    WeightsError
+        When there is no such file.
+    """
+    wanted = str(name or os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_NAME)
+    packaged = PACKAGED / f"{wanted}.safetensors"
+    if packaged.is_file() and not Path(wanted).suffix:
+        return packaged
+    if not Path(wanted).is_file():
+        known = ", ".join(path.stem for path in packaged_weights()) or "none"
+        raise WeightsError(f"no weights file '{wanted}'; give a .safetensors file or one of the packaged names ({known})")
+    return Path(wanted)
+
+
+def packaged_weights() -> list[Path]:
+    """Return the weights files inside the package, by name."""
+    return sorted(PACKAGED.glob("*.safetensors"))
+
+
+def save_weights(path: Path, network: Trunk | Cascade, info: WeightsInfo) -> None:
+    """Write a network in half precision with its configuration.
+
+    Raises
+    ------
+    WeightsError
+        When a value does not fit half precision.
+    """
+    tensors = {name: _to_half(name, tensor) for name, tensor in network.state_dict().items()}
+    save_file(tensors, path, metadata={METADATA_KEY: info.to_json()})
+
+
+def _to_half(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor.contiguous()
+    half = tensor.half().contiguous()
+    if not half.isfinite().all():
+        raise WeightsError(f"{name} holds values that half precision cannot store; the training has diverged")
+    return half
+
+
+def read_info(path: Path) -> WeightsInfo:
+    """Read the configuration of a weights file without its tensors.
+
+    Raises
+    ------
+    WeightsError
+        Missing file, not safetensors or cut short, not ours, or of another version.
+    """
+    metadata = _read_metadata(path)
+    if METADATA_KEY not in metadata:
+        raise WeightsError(f"{path} is not an emodelx weights file; make one with 'emodelx weights import'")
+    version = _version_of(path, metadata[METADATA_KEY])
+    if version != FORMAT_VERSION:
+        raise WeightsError(f"{path} has weights format {version}, this program reads {FORMAT_VERSION}; update emodelx")
+    try:
+        return WeightsInfo.from_json(metadata[METADATA_KEY])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(f"{path} has a damaged configuration ({error}); get the file again") from error
+
+
+def _version_of(path: Path, text: str) -> Any:  # noqa: ANN401 - whatever the file says
+    try:
+        return json.loads(text).get("version")
+    except (ValueError, AttributeError) as error:
+        raise WeightsError(f"{path} has a damaged configuration ({error}); get the file again") from error
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise WeightsError(f"no weights file '{path}'; check the path")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a whole .safetensors file ({error}); get the file again") from error
+
+
+def load_weights(path: Path) -> tuple[Trunk | Cascade, WeightsInfo]:
+    """Read a network, float32 on the CPU and ready to predict, with its configuration.
+
+    Raises
+    ------
+    WeightsError
+        As :func:`read_info`, or when the tensors do not fit the configuration.
+    """
+    info = read_info(path)
+    network = build_network(info.network)
+    expected = network.state_dict()
+    with safe_open(path, framework="pt") as file:
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    wrong = sorted(expected.keys() ^ stored.keys())
+    wrong += [name for name in expected if name in stored and expected[name].shape != stored[name].shape]
+    if wrong:
+        raise WeightsError(f"{path} does not fit its own network configuration ({wrong[0]}); get the file again")
+    network.load_state_dict(stored)
+    return network.eval(), info
+
+
+def verify_weights(path: Path) -> WeightsInfo:
+    """Read a weights file completely and check that every value is finite.
+
+    Raises
+    ------
+    WeightsError
+        As :func:`load_weights`, or when a value is not finite.
+    """
+    network, info = load_weights(path)
+    for name, tensor in network.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{path} holds values that are not finite ({name}); get the file again")
+    return info

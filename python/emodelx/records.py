@@ -1,0 +1,273 @@
+"""What the stages hand on to each other; every record checks itself when it is made.
+
+Lengths are in Angstrom, points are (x, y, z) in the frame of the input map, volumes are indexed [x, y, z].
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodelx.constants import AMINO_ACIDS
+
+Points = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class DensityMap:
+    """A density map in the frame of its file.
+
+    Attributes
+    ----------
+    values : ndarray, dtype=float32, shape=(nx, ny, nz)
+    origin : ndarray, dtype=float64, shape=(3,)
+        Position of the centre of voxel 0,0,0 in Angstrom.
+    spacing : ndarray, dtype=float64, shape=(3,)
+        Voxel size in Angstrom.
+    """
+
+    values: Floats
+    origin: Points
+    spacing: Points
+
+    def __post_init__(self) -> None:
+        _require(self.values.ndim == 3 and self.values.dtype == np.float32, "values must be a float32 volume")
+        _require(self.origin.shape == (3,) and self.spacing.shape == (3,), "origin and spacing must have shape (3,)")
+        _require(bool((self.spacing > 0).all()), "spacing must be positive")
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A unique protein sequence and its copies in the complex.
+
+    Attributes
+    ----------
+    name : str
+        Name of the first record with this sequence.
+    residues : str
+        One-letter codes, X where unknown.
+    chains : tuple of str
+        Chain names the header gives, one per copy; may be shorter than `copies`.
+    copies : int
+        Number of chains with this sequence; at least 1.
+    """
+
+    name: str
+    residues: str
+    chains: tuple[str, ...] = ()
+    copies: int = 1
+
+    def __post_init__(self) -> None:
+        _require(len(self.residues) > 0, f"sequence {self.name} is empty")
+        _require(self.copies >= max(1, len(self.chains)), f"sequence {self.name}: fewer copies than chain names")
+
+    def codes(self) -> NDArray[np.int8]:
+        """Index of every residue in `AMINO_ACIDS`; -1 where the type is unknown. Shape (length,)."""
+        return np.array([AMINO_ACIDS.find(r) for r in self.residues], np.int8)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says on the 1 A grid.
+
+    Attributes
+    ----------
+    ca_prob, bb_prob : ndarray, dtype=float32, shape=(nx, ny, nz)
+        Probability of a Calpha and of main chain.
+    type_voxels : ndarray, dtype=int64, shape=(m,), ascending
+        Flat C-order indices of the voxels whose amino-acid probabilities are known (those that can belong to a
+        candidate); elsewhere they are uniform. Kept sparse: the dense volume would be 20 times the map.
+    type_prob : ndarray, dtype=float32, shape=(m, 20)
+        Amino-acid probabilities there, in the order of `AMINO_ACIDS`.
+    origin : ndarray, dtype=float64, shape=(3,)
+        Centre of voxel 0,0,0 in Angstrom in the frame of the input map.
+    threshold : float
+        Calpha probability above which the network's author counts a voxel as a Calpha.
+    """
+
+    ca_prob: Floats
+    bb_prob: Floats
+    type_voxels: Ints
+    type_prob: Floats
+    origin: Points
+    threshold: float = 0.35
+
+    def __post_init__(self) -> None:
+        _require(self.ca_prob.ndim == 3 and self.ca_prob.shape == self.bb_prob.shape, "ca_prob and bb_prob must be volumes of one shape")
+        _require(self.type_prob.shape == (len(self.type_voxels), 20), "type_prob must have shape (m, 20)")
+        _require(self.origin.shape == (3,), "origin must have shape (3,)")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Proposed Calphas.
+
+    Attributes
+    ----------
+    positions : ndarray, dtype=float64, shape=(n, 3)
+        In Angstrom, in the frame of the input map.
+    ca_score, bb_score : ndarray, dtype=float32, shape=(n,)
+        Calpha and main-chain probability at the candidate.
+    type_prob : ndarray, dtype=float32, shape=(n, 20)
+        Amino-acid probabilities, averaged over the 27 voxels with the weights of eq. 10.
+    """
+
+    positions: Points
+    ca_score: Floats
+    bb_score: Floats
+    type_prob: Floats
+
+    def __post_init__(self) -> None:
+        n = len(self.positions)
+        _require(self.positions.shape == (n, 3), "positions must have shape (n, 3)")
+        _require(self.ca_score.shape == (n,) and self.bb_score.shape == (n,), "scores must have shape (n,)")
+        _require(self.type_prob.shape == (n, 20), "type_prob must have shape (n, 20)")
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """A sparse n x n matrix by rows (CSR); columns ascend within a row.
+
+    Attributes
+    ----------
+    start : ndarray, dtype=int64, shape=(n + 1,)
+    column : ndarray, dtype=int64, shape=(m,)
+    value : ndarray, dtype=float32, shape=(m,)
+    """
+
+    start: Ints
+    column: Ints
+    value: Floats
+
+    def __post_init__(self) -> None:
+        _require(len(self.start) > 0 and self.start[-1] == len(self.column) == len(self.value), "rows do not fit")
+
+
+@dataclass(frozen=True)
+class Links:
+    """Connection likelihood H (eq. 22-24) of candidates 2 to 6 A apart; symmetric."""
+
+    likelihood: SparseRows
+
+
+@dataclass(frozen=True)
+class Hops:
+    """n-hop connection likelihoods H(1) .. H(6), eq. 25.
+
+    Attributes
+    ----------
+    rows : tuple of SparseRows
+        `rows[n - 1]` is H(n); entry (k', k) is in row k'.
+    """
+
+    rows: tuple[SparseRows, ...]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Aligning scores S (eq. 26), kept in factors so that S x L x N is never stored.
+
+    S[i, j, k] = own[a(j), k] + sum over n of hop[n - 1, a(j - n), k] + hop[n - 1, a(j + n), k], where a(j) is the type of
+    residue j of sequence i, and types outside the sequence or unknown add 0.
+
+    Attributes
+    ----------
+    own : ndarray, dtype=float32, shape=(20, n)
+        S_A by amino-acid type.
+    hop : ndarray, dtype=float32, shape=(6, 20, n)
+        What the n-hop neighbours of a candidate say, by their type.
+    """
+
+    own: Floats
+    hop: Floats
+
+
+class Provenance(IntEnum):
+    """How a residue came into the model."""
+
+    MISSING = 0
+    TRACED = 1
+    THREADED = 2
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A run of consecutive residues of one sequence on candidates (sequence registration).
+
+    Attributes
+    ----------
+    sequence : int
+        Index of the sequence.
+    start : int
+        0-based position of its first residue.
+    candidates : ndarray, dtype=int64, shape=(length,)
+    score : float
+        Sum of the aligning scores.
+    """
+
+    sequence: int
+    start: int
+    candidates: Ints
+    score: float
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One copy of a sequence with the residues placed so far.
+
+    Attributes
+    ----------
+    sequence : int
+        Index of the sequence.
+    name : str
+        Chain name in files.
+    positions : ndarray, dtype=float64, shape=(length, 3)
+        Calphas in Angstrom; NaN where the residue is not placed.
+    candidates : ndarray, dtype=int64, shape=(length,)
+        Candidate of every residue; -1 where none.
+    provenance : ndarray, dtype=uint8, shape=(length,)
+        Values of `Provenance`.
+    confidence : ndarray, dtype=float32, shape=(length,)
+        0 to 100; 0 where the residue is not placed.
+    """
+
+    sequence: int
+    name: str
+    positions: Points
+    candidates: Ints
+    provenance: NDArray[np.uint8]
+    confidence: Floats
+
+    def __post_init__(self) -> None:
+        n = len(self.positions)
+        _require(self.positions.shape == (n, 3), "positions must have shape (length, 3)")
+        _require(
+            self.candidates.shape == self.provenance.shape == self.confidence.shape == (n,), "residue arrays must have one length"
+        )
+
+    def placed(self) -> NDArray[np.bool_]:
+        """Which residues have a position. Shape (length,)."""
+        return np.isfinite(self.positions[:, 0])
+
+
+@dataclass(frozen=True)
+class CalphaModel:
+    """The registered model of the complex: Calphas of every chain, and the sequences they belong to."""
+
+    sequences: tuple[Sequence, ...]
+    chains: tuple[Chain, ...] = field(default=())
+
+    def placed_count(self) -> int:
+        """Number of residues with a position."""
+        return int(sum(chain.placed().sum() for chain in self.chains))

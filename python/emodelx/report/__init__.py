@@ -1,0 +1,1 @@
+"""Tables, pages and viewer scripts of a run."""

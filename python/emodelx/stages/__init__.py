@@ -1,0 +1,1 @@
+"""One module per step of the method; a stage takes records and its configuration and returns a record."""

@@ -1,0 +1,14 @@
+//! The CPU-heavy steps of `EModelX`: from the network's probabilities to chains.
+//!
+//! Lengths are in Angstrom, points are `[x, y, z]`, volumes are indexed `[x, y, z]` in C order on a 1 A grid.
+//! The crate knows no Python, prints nothing and keeps no global state; every result is the same for any
+//! number of threads.
+
+pub mod error;
+pub mod monitor;
+
+pub use error::CoreError;
+pub use monitor::Monitor;
+
+/// A point or vector in Angstrom.
+pub type Point = [f64; 3];

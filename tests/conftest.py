@@ -1,0 +1,22 @@
+"""Shared fixtures."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items):
+    """Skip tests that need the data folder where it is absent."""
+    if SHARED.is_dir():
+        return
+    for item in items:
+        if item.get_closest_marker("shared"):
+            item.add_marker(pytest.mark.skip(reason="needs the data folder beside the project"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Folder of the data beside the project."""
+    return SHARED
