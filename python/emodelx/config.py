@@ -3,8 +3,14 @@
 "paper" is EModelX, Nature Communications 2024; "published code" is its authors' program.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from emodelx.errors import InputError
+
+RESOLUTION_RANGE = (0.5, 20.0)
+"""Angstrom; beyond these an option is a typing error."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,23 @@ class RunConfig:
     """Threads of the Rust core and of torch; 0 takes all that the process may use."""
     seed: int = 0
     """Seed of everything that is drawn."""
+    progress: Callable[[int, int], None] | None = field(default=None, compare=False, repr=False)
+    """Called as `progress(done, total)` while a stage works; hand it on to the core."""
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise InputError(f"--threads {self.threads}: give a positive number, or 0 for all that the process may use")
 
 
 @dataclass(frozen=True)
 class BuildConfig:
-    """A whole build: inputs, output folder and the configuration of every stage."""
+    """A whole build: inputs, output folder and the configuration of every stage.
+
+    Raises
+    ------
+    InputError
+        When the options contradict each other or a value is out of range.
+    """
 
     output: Path
     """Folder of the results; its name is the name of the model."""
@@ -94,3 +112,16 @@ class BuildConfig:
     registration: RegistrationConfig = RegistrationConfig()
     threading: ThreadingConfig = ThreadingConfig()
     run: RunConfig = RunConfig()
+
+    def __post_init__(self) -> None:
+        if (self.map is None) == (self.prediction is None):
+            raise InputError("give either --map or --prediction: a build starts from one of the two")
+        if self.mask is not None and self.map is None:
+            raise InputError("--mask needs --map: a prediction was masked when it was made")
+        if self.resolution is not None and not RESOLUTION_RANGE[0] <= self.resolution <= RESOLUTION_RANGE[1]:
+            raise InputError(f"--resolution {self.resolution:g}: give Angstrom between {RESOLUTION_RANGE[0]:g} and {RESOLUTION_RANGE[1]:g}")
+
+    @property
+    def name(self) -> str:
+        """Name of the model: that of the output folder."""
+        return self.output.resolve().name
