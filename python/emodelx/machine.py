@@ -1,0 +1,90 @@
+"""What the machine offers: memory, threads, processor; everything that the program asks the system for."""
+
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
+"""Processor features that decide how fast the network runs."""
+
+_CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def available_memory() -> int | None:
+    """Return the bytes that this process may still take: the machine's or its container's; None when unknown."""
+    known = [amount for amount in (_free_memory(), _container_limit()) if amount is not None]
+    return min(known, default=None)
+
+
+def _free_memory() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def _container_limit() -> int | None:
+    for limit in _CONTAINER_LIMITS:
+        try:
+            return int(Path(limit).read_text())
+        except (OSError, ValueError):  # absent, or "max"
+            continue
+    return None
+
+
+def peak_memory() -> int | None:
+    """Return the largest resident size of this process so far in bytes; None where the system does not tell."""
+    try:
+        import resource  # Unix only
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def free_disk(folder: Path) -> int:
+    """Return the bytes free where `folder` is or will be made."""
+    return shutil.disk_usage(nearest_existing(folder)).free
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return `path`, or the closest folder above it that exists."""
+    path = path.absolute()
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def usable_threads() -> int:
+    """Return the number of CPUs that this process may use (affinity; what a scheduler grants)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_flags() -> tuple[str, ...]:
+    """Return those of `CPU_FLAGS` that the processor has, where the system tells."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return ()
+    return tuple(flag for flag in CPU_FLAGS if flag in words)
+
+
+def host() -> str:
+    """Return the machine in one line."""
+    return f"{platform.node()}, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def gigabytes(amount: float) -> str:
+    """Return bytes in words.
+
+    Examples
+    --------
+    >>> gigabytes(1.25e9)
+    '1.2 GB'
+    """
+    return f"{amount / 1e9:.1f} GB"

@@ -1,0 +1,112 @@
+"""What a run did, as plain data: the content of `report.json` and of the page."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emodelx.records import CalphaModel, Chain, Provenance
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that the run read, and the SHA-256 of its content."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ChainCoverage:
+    """How much of a chain was built.
+
+    Attributes
+    ----------
+    chain, sequence : str
+        Name of the chain, and of its sequence in the FASTA file.
+    length, built, traced, threaded : int
+        Residues of the sequence, with a position, and by provenance.
+    mean_confidence : float
+        Of the built residues, 0 to 100.
+    """
+
+    chain: str
+    sequence: str
+    length: int
+    built: int
+    traced: int
+    threaded: int
+    mean_confidence: float
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Facts of one run.
+
+    Attributes
+    ----------
+    started : str
+        Local time, ISO 8601.
+    inputs : dict of InputFile
+        By role: map, fasta, mask, prediction, weights.
+    assumptions : list of str
+        What was read from the inputs and what was assumed, one line each.
+    stage_seconds : dict of float
+        Wall time by stage; a stage taken from an earlier run counts the time of reading it.
+    peak_memory_bytes : int or None
+        Largest resident size of the process; None where the system does not tell.
+    """
+
+    name: str
+    command: str
+    version: str
+    host: str
+    device: str
+    started: str
+    seed: int
+    threads: int
+    inputs: dict[str, InputFile]
+    assumptions: list[str]
+    warnings: list[str]
+    candidates: int
+    residues_built: int
+    residues_expected: int
+    chains: list[ChainCoverage]
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int | None = None
+
+    @property
+    def completeness(self) -> float:
+        """Fraction of the expected residues that have a position."""
+        return self.residues_built / max(self.residues_expected, 1)
+
+
+def chain_coverage(model: CalphaModel) -> list[ChainCoverage]:
+    """Count the built residues of every chain, in the order of the model."""
+    return [_coverage_of(chain, model.sequences[chain.sequence].name) for chain in model.chains]
+
+
+def _coverage_of(chain: Chain, sequence: str) -> ChainCoverage:
+    placed = chain.placed()
+    return ChainCoverage(
+        chain=chain.name,
+        sequence=sequence,
+        length=len(placed),
+        built=int(placed.sum()),
+        traced=int((chain.provenance == Provenance.TRACED).sum()),
+        threaded=int((chain.provenance == Provenance.THREADED).sum()),
+        mean_confidence=round(float(np.mean(chain.confidence[placed])), 2) if placed.any() else 0.0,
+    )
+
+
+def expected_residues(model: CalphaModel) -> int:
+    """Return the residues of all copies of all sequences."""
+    return sum(len(sequence.residues) * sequence.copies for sequence in model.sequences)
+
+
+def write_report(path: Path, report: RunReport) -> None:
+    """Write `report.json`."""
+    content: dict[str, Any] = asdict(report) | {"completeness": round(report.completeness, 4)}
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

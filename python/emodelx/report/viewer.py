@@ -1,0 +1,45 @@
+"""`<name>.cxc`: opens the map and the model in ChimeraX, coloured by confidence."""
+
+from pathlib import Path
+
+import numpy as np
+
+from emodelx.records import CalphaModel, DensityMap, Points
+
+SHOWN_FRACTION = 0.8
+"""The surface is drawn at the level that this fraction of the built Calphas exceeds."""
+
+
+def write_viewer_script(path: Path, model: str, map_path: Path | None, level: float | None) -> None:
+    """Write the script.
+
+    Parameters
+    ----------
+    path : Path
+        The script.
+    model : str
+        File name of the model, in the same folder.
+    map_path : Path or None
+        The input map, when the run started from one.
+    level : float or None
+        Value at which its surface is drawn; None leaves it to ChimeraX.
+    """
+    lines = []
+    if map_path is not None:
+        shown = "" if level is None else f" level {level:.6g}"
+        lines += [f'open "{map_path.resolve()}"', f"volume #1 style surface{shown} color #b2b2b280"]
+    lines += [f'open "{model}" id #2', "color bfactor #2 palette alphafold", "view #2"]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def surface_level(density: DensityMap, model: CalphaModel) -> float | None:
+    """Return the map value that most built Calphas exceed; None when none lies in the map."""
+    values = _values_at(density, np.concatenate([chain.positions[chain.placed()] for chain in model.chains]))
+    return float(np.quantile(values, 1 - SHOWN_FRACTION)) if values.size else None
+
+
+def _values_at(density: DensityMap, points: Points) -> Points:
+    """Map values of the voxels nearest to `points`, (n, 3) in Angstrom; points outside are left out."""
+    voxels = np.rint((points - density.origin) / density.spacing).astype(np.int64)
+    inside = ((voxels >= 0) & (voxels < density.values.shape)).all(axis=1)
+    return density.values[tuple(voxels[inside].T)]
