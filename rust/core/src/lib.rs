@@ -4,8 +4,15 @@
 //! The crate knows no Python, prints nothing and keeps no global state; every result is the same for any
 //! number of threads.
 
+pub mod candidates;
+pub mod cells;
+pub mod dbscan;
 pub mod error;
+pub mod links;
 pub mod monitor;
+pub mod sparse;
+pub mod traces;
+pub mod volume;
 
 pub use error::CoreError;
 pub use monitor::Monitor;

@@ -1,8 +1,21 @@
 //! Checks of numpy arguments; every message names the argument and what is wrong with it.
 
-use numpy::{Element, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
+use emodelx_core::sparse::SparseRows;
+use emodelx_core::volume::Volume;
+use numpy::{
+    Element, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3,
+    PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+use crate::errors::to_python;
+
+/// Row starts, columns and values of a sparse matrix, from Python.
+pub type SparseArguments<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, f32>);
+
+/// Row starts, columns and values of a sparse matrix, to Python.
+pub type SparseArrays<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
 
 /// The points of an `(n, 3)` array, all finite.
 pub fn points(name: &str, array: &PyReadonlyArray2<'_, f64>) -> PyResult<Vec<[f64; 3]>> {
@@ -22,4 +35,61 @@ pub fn volume<'a, T: Element>(name: &str, array: &'a PyReadonlyArray3<'_, T>) ->
     let shape = [array.shape()[0], array.shape()[1], array.shape()[2]];
     let values = array.as_slice().map_err(|_| PyValueError::new_err(format!("{name} must be C-contiguous")))?;
     Ok((values, shape))
+}
+
+/// A volume of finite values.
+pub fn probabilities<'a>(name: &str, array: &'a PyReadonlyArray3<'_, f32>) -> PyResult<Volume<'a>> {
+    let (values, shape) = volume(name, array)?;
+    Volume::new(finite(name, values)?, shape).map_err(|e| to_python(&e))
+}
+
+/// The values of a contiguous array of one dimension.
+pub fn vector<'a, T: Element>(name: &str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    array.as_slice().map_err(|_| PyValueError::new_err(format!("{name} must be contiguous")))
+}
+
+/// The values of a C-contiguous `(n, columns)` array.
+pub fn matrix<'a, T: Element>(name: &str, array: &'a PyReadonlyArray2<'_, T>, columns: usize) -> PyResult<&'a [T]> {
+    let shape = array.shape();
+    if shape[1] != columns {
+        return Err(PyValueError::new_err(format!(
+            "{name} must have shape (n, {columns}), not ({}, {})",
+            shape[0], shape[1]
+        )));
+    }
+    array.as_slice().map_err(|_| PyValueError::new_err(format!("{name} must be C-contiguous")))
+}
+
+/// `values`, all finite.
+pub fn finite<'a>(name: &str, values: &'a [f32]) -> PyResult<&'a [f32]> {
+    if values.iter().all(|v| v.is_finite()) {
+        Ok(values)
+    } else {
+        Err(PyValueError::new_err(format!("{name} must be finite")))
+    }
+}
+
+/// The values of an array of indices, none negative.
+pub fn indices(name: &str, array: &PyReadonlyArray1<'_, i64>) -> PyResult<Vec<usize>> {
+    let index =
+        |&v: &i64| usize::try_from(v).map_err(|_| PyValueError::new_err(format!("{name} must not be negative")));
+    vector(name, array)?.iter().map(index).collect()
+}
+
+/// A sparse matrix, checked.
+pub fn sparse(name: &str, (start, column, value): &SparseArguments<'_>) -> PyResult<SparseRows> {
+    let owned = (vector(name, start)?.to_vec(), vector(name, column)?.to_vec(), vector(name, value)?.to_vec());
+    SparseRows::new(owned.0, owned.1, owned.2).map_err(|e| PyValueError::new_err(format!("{name}: {e}")))
+}
+
+/// The arrays of a sparse matrix.
+pub fn from_sparse(py: Python<'_>, rows: SparseRows) -> SparseArrays<'_> {
+    let (start, column, value) = rows.into_parts();
+    (PyArray1::from_vec(py, start), PyArray1::from_vec(py, column), PyArray1::from_vec(py, value))
+}
+
+/// An `(n, W)` array, of no rows too.
+pub fn to_matrix<'py, T: Element + Copy, const W: usize>(py: Python<'py>, rows: &[[T; W]]) -> Bound<'py, PyArray2<T>> {
+    let flat = PyArray1::from_slice(py, rows.as_flattened());
+    flat.reshape([rows.len(), W]).unwrap_or_else(|_| PyArray2::zeros(py, [rows.len(), W], false))
 }

@@ -1,13 +1,24 @@
 //! The border between Python and the core: check, open the gate, call, convert.
 
+// pyo3 hands the arguments of a function over by value.
+#![allow(clippy::needless_pass_by_value)]
+
 mod arrays;
+mod candidates;
 mod errors;
 mod gate;
+mod links;
+mod traces;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(candidates::cluster, module)?)?;
+    module.add_function(wrap_pyfunction!(candidates::suppress_non_maxima, module)?)?;
+    module.add_function(wrap_pyfunction!(candidates::refine_candidates, module)?)?;
+    module.add_function(wrap_pyfunction!(links::link_candidates, module)?)?;
+    module.add_function(wrap_pyfunction!(traces::sample_hops, module)?)?;
     Ok(())
 }
