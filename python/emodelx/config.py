@@ -114,12 +114,16 @@ class BuildConfig:
     run: RunConfig = RunConfig()
 
     def __post_init__(self) -> None:
+        for name in ("output", "fasta", "map", "prediction", "mask"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else Path(value))  # plain strings are welcome
         if (self.map is None) == (self.prediction is None):
             raise InputError("give either --map or --prediction: a build starts from one of the two")
         if self.mask is not None and self.map is None:
             raise InputError("--mask needs --map: a prediction was masked when it was made")
         if self.resolution is not None and not RESOLUTION_RANGE[0] <= self.resolution <= RESOLUTION_RANGE[1]:
-            raise InputError(f"--resolution {self.resolution:g}: give Angstrom between {RESOLUTION_RANGE[0]:g} and {RESOLUTION_RANGE[1]:g}")
+            low, high = RESOLUTION_RANGE
+            raise InputError(f"--resolution {self.resolution:g}: give Angstrom between {low:g} and {high:g}")
 
     @property
     def name(self) -> str:

@@ -29,11 +29,10 @@ def _free_memory() -> int | None:
 
 
 def _container_limit() -> int | None:
-    for limit in _CONTAINER_LIMITS:
-        try:
-            return int(Path(limit).read_text())
-        except (OSError, ValueError):  # absent, or "max"
-            continue
+    for place in map(Path, _CONTAINER_LIMITS):
+        limit = place.read_text().strip() if place.exists() else ""
+        if limit.isdigit():  # not "max"
+            return int(limit)
     return None
 
 

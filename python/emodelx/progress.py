@@ -39,3 +39,6 @@ class Silent:
 
     def warn(self, line: str) -> None:
         """Keep silent."""
+
+
+SILENT = Silent()

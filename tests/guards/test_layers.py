@@ -1,4 +1,4 @@
-"""Imports go one way: `cli > batch, demo > pipeline > steps > files and core > records > words`."""
+"""Imports go one way: `cli > batch, demo > pipeline > its parts > steps > files and core > records > words`."""
 
 import ast
 import sys
@@ -8,6 +8,7 @@ LEVELS = (
     ("config", "records", "progress", "machine"),
     ("_core", "io"),
     ("stages", "network", "training", "scoring", "report"),
+    ("inputs", "runlog", "stepper"),
     ("pipeline",),
     ("batch", "demo"),
     ("",),  # the package itself: its public names

@@ -27,7 +27,9 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def root(context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+def root(
+    context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version and stop.")
+) -> None:
     """Atomic models from cryo-EM maps and protein sequences."""
     if version:
         print(f"emodelx {__version__}")
@@ -65,10 +67,17 @@ def _report(error: Exception) -> int:
     if isinstance(error, UsageError):
         return _fail(f"{error.format_message()} (see 'emodelx --help')", 2)  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _fail(f"the disk is full ({error.filename}); make room and repeat with --resume", ResourceError.exit_code)
+        return _fail(
+            f"the disk is full ({error.filename}); make room and repeat with --resume", ResourceError.exit_code
+        )
     if isinstance(error, MemoryError):
-        return _fail("out of memory; give the machine more, or cut the map out around the complex", ResourceError.exit_code)
-    return _fail(f"internal error: {type(error).__name__}: {error}; please report it with the output of --verbose", INTERNAL_ERROR)
+        return _fail(
+            "out of memory; give the machine more, or cut the map out around the complex", ResourceError.exit_code
+        )
+    return _fail(
+        f"internal error: {type(error).__name__}: {error}; please report it with the output of --verbose",
+        INTERNAL_ERROR,
+    )
 
 
 def _fail(message: str, code: int) -> int:

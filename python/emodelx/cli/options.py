@@ -5,22 +5,45 @@ from typing import Annotated
 
 import typer
 
-Map = Annotated[Path | None, typer.Option("--map", "-v", metavar="MAP", help="Density map, .mrc/.map/.ccp4, plain or .gz.")]
+Map = Annotated[
+    Path | None, typer.Option("--map", "-v", metavar="MAP", help="Density map, .mrc/.map/.ccp4, plain or .gz.")
+]
 Fasta = Annotated[Path, typer.Option("--fasta", "-f", "-pf", metavar="FASTA", help="Protein sequences of the complex.")]
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results; its name names the model.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results; its name names the model.")
+]
 Prediction = Annotated[
     Path | None,
     typer.Option("--prediction", metavar="NPZ", help="Start from the file of 'emodelx predict' instead of a map."),
 ]
-Mask = Annotated[Path | None, typer.Option("--mask", "-m", metavar="MASK", help="Soft mask, 0 to 1; nothing is built outside.")]
+Mask = Annotated[
+    Path | None, typer.Option("--mask", "-m", metavar="MASK", help="Soft mask, 0 to 1; nothing is built outside.")
+]
 Device = Annotated[str, typer.Option("--device", "-d", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
 Weights = Annotated[
-    str | None, typer.Option("--weights", metavar="FILE", help="Weights file or packaged name. [default: $EMODELX_WEIGHTS, else packaged]")
+    str | None,
+    typer.Option(
+        "--weights", metavar="FILE", help="Weights file or packaged name. [default: $EMODELX_WEIGHTS, else packaged]"
+    ),
 ]
 Resolution = Annotated[
-    float | None, typer.Option("--resolution", metavar="A", help="Resolution in Angstrom. [default: estimated from the map]")
+    float | None,
+    typer.Option("--resolution", metavar="A", help="Resolution in Angstrom. [default: estimated from the map]"),
 ]
-Threads = Annotated[int, typer.Option("--threads", "-j", metavar="N", help="CPU threads; 0 takes all that the process may use.")]
+Threads = Annotated[
+    int, typer.Option("--threads", "-j", metavar="N", help="CPU threads; 0 takes all that the process may use.")
+]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of everything that is drawn.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Print details, and the traceback of an error.")]
+Copies = Annotated[
+    list[str] | None,
+    typer.Option("--copies", metavar="NAME=N", help="Copies of a sequence; may be given several times."),
+]
+
+
+def read_copies(copies: list[str] | None) -> dict[str, int]:
+    """Return what `--copies` asks for."""
+    from emodelx.io.sequences import parse_copies
+
+    return parse_copies(copies or [])

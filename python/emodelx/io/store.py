@@ -73,7 +73,10 @@ def _pack(value: Any, arrays: Arrays) -> Any:  # noqa: ANN401 - a tree of record
         arrays[name] = value
         return {"array": name}
     if is_dataclass(value):
-        return {"record": type(value).__name__, "fields": {f.name: _pack(getattr(value, f.name), arrays) for f in fields(value)}}
+        return {
+            "record": type(value).__name__,
+            "fields": {f.name: _pack(getattr(value, f.name), arrays) for f in fields(value)},
+        }
     if isinstance(value, tuple):
         return [_pack(item, arrays) for item in value]
     return value.item() if isinstance(value, np.generic) else value

@@ -1,6 +1,7 @@
 """`report.html`: the run on one self-contained page, without scripts and without anything loaded from elsewhere."""
 
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,23 @@ import numpy as np
 from emodelx.records import CalphaModel, Chain
 from emodelx.report.summary import RunReport
 
-BANDS = ((90.0, "#0053d6", "very high"), (70.0, "#65cbf3", "high"), (50.0, "#ffdb13", "low"), (0.0, "#ff7d45", "very low"))
+BANDS = (
+    (90.0, "#0053d6", "very high"),
+    (70.0, "#65cbf3", "high"),
+    (50.0, "#ffdb13", "low"),
+    (0.0, "#ff7d45", "very low"),
+)
 """Lowest confidence, colour and name; the colours of ChimeraX's palette `alphafold`."""
 
 BAR_WIDTH, BAR_HEIGHT = 720.0, 14.0
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem } td, th { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top }
-th { font-weight: 600 } td.number { text-align: right } .warning { border-left: 4px solid #d97706; padding-left: .6rem }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+body { color: #222; background: #fff }
+table { border-collapse: collapse; margin: .5rem 0 1.5rem }
+td, th { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top }
+th { font-weight: 600 }
+td.number { text-align: right }
+.warning { border-left: 4px solid #d97706; padding-left: .6rem }
 code { word-break: break-all } svg { display: block; max-width: 100% }
 """
 
@@ -37,8 +47,8 @@ def _head(report: RunReport) -> str:
         "Started": report.started,
     }
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head>'
-        f"<body><h1>{title}</h1>{_fact_table(facts)}"
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{STYLE}</style></head><body><h1>{title}</h1>{_fact_table(facts)}"
         "<p>The model holds Calpha positions. The confidence of a residue, 0 to 100, is an estimate; it stands in the "
         "B-factor column of the model and is not an atomic displacement.</p>"
     )
@@ -56,7 +66,9 @@ def _warnings(report: RunReport) -> str:
 
 def _chains(report: RunReport, model: CalphaModel) -> str:
     longest = max((chain.length for chain in report.chains), default=1)
-    head = "<tr><th>Chain</th><th>Sequence</th><th>Built</th><th>Traced</th><th>Threaded</th><th>Mean confidence</th></tr>"
+    head = (
+        "<tr><th>Chain</th><th>Sequence</th><th>Built</th><th>Traced</th><th>Threaded</th><th>Mean confidence</th></tr>"
+    )
     rows = []
     for facts, chain in zip(report.chains, model.chains, strict=True):
         cells = (f"{facts.built} of {facts.length}", facts.traced, facts.threaded, f"{facts.mean_confidence:.0f}")
@@ -67,7 +79,9 @@ def _chains(report: RunReport, model: CalphaModel) -> str:
 
 
 def _legend() -> str:
-    return " ".join(f'<span style="color:{colour}">&#9632;</span> {name} (&ge; {low:.0f})' for low, colour, name in BANDS)
+    return " ".join(
+        f'<span style="color:{colour}">&#9632;</span> {name} (&ge; {low:.0f})' for low, colour, name in BANDS
+    )
 
 
 def coverage_bar(chain: Chain, residue_width: float) -> str:
@@ -77,10 +91,12 @@ def coverage_bar(chain: Chain, residue_width: float) -> str:
     width = len(band) * residue_width
     boxes = [f'<rect width="{width:.1f}" height="{BAR_HEIGHT}" fill="#e5e5e5"/>']
     edges = np.flatnonzero(np.diff(band, prepend=-2, append=-2))
-    for first, end in zip(edges, edges[1:], strict=False):
+    for first, end in pairwise(edges):
         if band[first] >= 0:
             x, length = first * residue_width, (end - first) * residue_width
-            boxes.append(f'<rect x="{x:.1f}" width="{length:.2f}" height="{BAR_HEIGHT}" fill="{BANDS[band[first]][1]}"/>')
+            boxes.append(
+                f'<rect x="{x:.1f}" width="{length:.2f}" height="{BAR_HEIGHT}" fill="{BANDS[band[first]][1]}"/>'
+            )
     return f'<svg width="{width:.1f}" height="{BAR_HEIGHT}" role="img">{"".join(boxes)}</svg>'
 
 
@@ -92,9 +108,6 @@ def _stages(report: RunReport) -> str:
 
 
 def _inputs(report: RunReport) -> str:
-    files = "".join(
-        f"<tr><th>{escape(role)}</th><td><code>{escape(file.path)}</code><br><code>sha256 {file.sha256}</code></td></tr>"
-        for role, file in report.inputs.items()
-    )
+    files = _fact_table({role: f"{file.path} (sha256 {file.sha256})" for role, file in report.inputs.items()})
     lines = "".join(f"<li>{escape(line)}</li>" for line in report.assumptions)
-    return f"<h2>Inputs</h2><table>{files}</table><ul>{lines}</ul><p><code>{escape(report.command)}</code></p>"
+    return f"<h2>Inputs</h2>{files}<ul>{lines}</ul><p><code>{escape(report.command)}</code></p>"

@@ -29,13 +29,12 @@ def _rows(chain: Chain, residues: str, candidates: Candidates) -> Iterator[list[
     for i in np.flatnonzero(chain.placed()):
         number = str(i + 1)
         place = [f"{value:.3f}" for value in chain.positions[i]]
-        provenance = Provenance(int(chain.provenance[i])).name.lower()
-        yield [chain.name, number, number, residues[i], *place, f"{chain.confidence[i]:.2f}", provenance] + _probabilities(
-            candidates, int(chain.candidates[i])
-        )
+        origin = [f"{chain.confidence[i]:.2f}", Provenance(int(chain.provenance[i])).name.lower()]
+        read = _reading(candidates, int(chain.candidates[i]))
+        yield [chain.name, number, number, residues[i], *place, *origin, *read]
 
 
-def _probabilities(candidates: Candidates, candidate: int) -> list[str]:
+def _reading(candidates: Candidates, candidate: int) -> list[str]:
     if candidate < 0:
         return [""] * (1 + len(AMINO_ACIDS))
     types: NDArray[np.float32] = candidates.type_prob[candidate]

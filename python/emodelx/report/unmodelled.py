@@ -24,7 +24,10 @@ def _records(model: CalphaModel) -> Iterator[tuple[str, str]]:
     for chain in model.chains:
         sequence = model.sequences[chain.sequence]
         for first, end in missing_stretches(chain.placed()):
-            yield f"{chain.name} {first + 1}-{end} of {len(sequence.residues)} | {sequence.name}", sequence.residues[first:end]
+            yield (
+                f"{chain.name} {first + 1}-{end} of {len(sequence.residues)} | {sequence.name}",
+                sequence.residues[first:end],
+            )
     found = Counter(chain.sequence for chain in model.chains)
     for index, sequence in enumerate(model.sequences):
         for copy in range(found[index], sequence.copies):

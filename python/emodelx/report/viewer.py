@@ -27,7 +27,8 @@ def write_viewer_script(path: Path, model: str, map_path: Path | None, level: fl
     lines = []
     if map_path is not None:
         shown = "" if level is None else f" level {level:.6g}"
-        lines += [f'open "{map_path.resolve()}"', f"volume #1 style surface{shown} color #b2b2b280"]
+        # format mrc: in a file called .map ChimeraX would not look at the ORIGIN words
+        lines += [f'open "{map_path.resolve()}" id #1 format mrc', f"volume #1 style surface{shown} color #b2b2b280"]
     lines += [f'open "{model}" id #2', "color bfactor #2 palette alphafold", "view #2"]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -1,0 +1,52 @@
+"""`emodelx build`."""
+
+from typing import Annotated
+
+import typer
+
+from emodelx.cli import options
+from emodelx.cli.check import print_inputs
+from emodelx.config import BuildConfig, RunConfig
+
+
+def build(
+    fasta: options.Fasta,
+    output: options.Output,
+    map: options.Map = None,
+    prediction: options.Prediction = None,
+    mask: options.Mask = None,
+    device: options.Device = "auto",
+    weights: options.Weights = None,
+    resolution: options.Resolution = None,
+    copies: options.Copies = None,
+    threads: options.Threads = 0,
+    seed: options.Seed = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the saved stages of an earlier run.")] = False,
+    pdb: Annotated[bool, typer.Option("--pdb", help="Write the model as PDB, too, where it fits.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the inputs, print what would be done, and stop.")
+    ] = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,  # noqa: ARG001 - read by main, which prints the traceback
+) -> None:
+    """Build a model from a map (or a prediction) and the sequences of the complex.
+
+    The results appear in the output folder; <name>.cif is there only when the run is complete.
+    """
+    config = BuildConfig(
+        output=output, fasta=fasta, map=map, prediction=prediction, mask=mask, weights=weights, device=device,
+        resolution=resolution, copies=options.read_copies(copies), resume=resume, write_pdb=pdb,
+        run=RunConfig(threads=threads, seed=seed),
+    )  # fmt: skip
+    if dry_run:
+        print_inputs(config)
+        return
+    from emodelx import pipeline
+    from emodelx.cli.console import show_progress
+
+    with show_progress(quiet) as progress:
+        result = pipeline.build(config, progress)
+    if not quiet:
+        report = result.report
+        built = f"{report.residues_built} of {report.residues_expected} residues in {len(report.chains)} chains"
+        print(f"{result.files.model}: {built}")

@@ -1,0 +1,183 @@
+"""Everything that a build reads, read and checked before the heavy work; `emodelx check` prints the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emodelx.config import BuildConfig
+from emodelx.errors import InputError, ResourceError
+from emodelx.io.maps import MapFile, read_map
+from emodelx.io.masks import read_mask
+from emodelx.io.predictions import read_prediction
+from emodelx.io.sequences import SequenceFile, read_sequences
+from emodelx.machine import available_memory, free_disk, gigabytes, nearest_existing
+from emodelx.records import DensityMap, Prediction
+from emodelx.report.results import ResultFiles
+
+if TYPE_CHECKING:  # torch takes seconds to load, and a build from a prediction does without it
+    from emodelx.network.device import Device
+    from emodelx.network.weights import WeightsInfo
+
+BASE_MEMORY = 0.6e9
+"""Bytes that the program and its libraries take without any data."""
+MEMORY_PER_VOXEL = {"map": 60.0, "prediction": 24.0}
+"""Largest number of bytes held per voxel of the 1 A grid, by what the build starts from."""
+DISK_PER_VOXEL = 12.0
+"""Bytes of saved records per voxel of the 1 A grid."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads the map: the network's weights and the device that it runs on."""
+
+    weights: Path
+    info: WeightsInfo
+    device: Device
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Checked inputs of a build.
+
+    Attributes
+    ----------
+    sequences : SequenceFile
+    map : MapFile or None
+        With `mask` and `reader`, when the build starts from a map.
+    mask : DensityMap or None
+        On the grid of the map, 0 to 1.
+    reader : Reader or None
+    prediction : Prediction or None
+        When the build starts from one.
+    """
+
+    sequences: SequenceFile
+    map: MapFile | None = None
+    mask: DensityMap | None = None
+    reader: Reader | None = None
+    prediction: Prediction | None = None
+
+    def warnings(self) -> Iterator[str]:
+        """Give what was repaired or assumed, one line each."""
+        yield from (f"sequences: {line}" for line in self.sequences.warnings)
+        if self.map is not None:
+            yield from (f"map: {line}" for line in self.map.warnings)
+
+    def describe(self) -> Iterator[str]:
+        """Give what each input is, one line each."""
+        for s in self.sequences.sequences:
+            copies = "1 copy" if s.copies == 1 else f"{s.copies} copies"
+            chains = f" (chains {', '.join(s.chains)})" if s.chains else ""
+            yield f"sequence {s.name}: {len(s.residues)} residues, {copies}{chains}"
+        if self.map is not None:
+            yield _map_line(self.map)
+        if self.mask is not None:
+            yield f"mask: {np.mean(self.mask.values > 0.5):.1%} of the box lies inside"
+        if self.prediction is not None:
+            yield _prediction_line(self.prediction)
+        if self.reader is not None:
+            yield f"weights: {self.reader.weights}"
+            yield f"device: {self.reader.device}"
+        yield f"peak memory: about {gigabytes(self.needed_memory())}"
+
+    def grid_voxels(self) -> float:
+        """Return the number of voxels of the 1 A grid."""
+        if self.prediction is not None:
+            return self.prediction.ca_prob.size
+        assert self.map is not None
+        return float(np.prod(self.map.density.values.shape * self.map.density.spacing))
+
+    def needed_memory(self) -> float:
+        """Estimate the peak memory of the build in bytes."""
+        if self.map is None:
+            return BASE_MEMORY + MEMORY_PER_VOXEL["prediction"] * self.grid_voxels()
+        return BASE_MEMORY + MEMORY_PER_VOXEL["map"] * self.grid_voxels() + self.map.density.values.nbytes
+
+
+def read_inputs(config: BuildConfig) -> Inputs:
+    """Read and check all inputs of a build, the quick ones first.
+
+    Raises
+    ------
+    InputError, ResourceError, WeightsError
+        For the first input that is wrong: one line that says which and what to do.
+    """
+    check_output(config)
+    sequences = read_sequences(config.fasta, config.copies)
+    if config.prediction is not None:
+        inputs = Inputs(sequences, prediction=read_prediction(config.prediction))
+    else:
+        assert config.map is not None
+        reader = _choose_reader(config)
+        found = read_map(config.map)
+        mask = read_mask(config.mask, found.density) if config.mask else None
+        inputs = Inputs(sequences, found, mask, reader)
+    _check_room(config, inputs)
+    return inputs
+
+
+def _choose_reader(config: BuildConfig) -> Reader:
+    from emodelx.network.device import choose_device
+    from emodelx.network.weights import find_weights, read_info
+
+    weights = find_weights(config.weights)
+    return Reader(weights, read_info(weights), choose_device(config.device))
+
+
+def check_output(config: BuildConfig) -> None:
+    """Check that the output folder can be made and written to, and that no input lies where a result goes.
+
+    Raises
+    ------
+    InputError
+        When it cannot.
+    """
+    output = config.output
+    if not config.name:
+        raise InputError(f"{output}: the folder needs a name, it becomes the name of the model")
+    results = {path.resolve() for path in ResultFiles(output, config.name).all()}
+    for path in (config.fasta, config.map, config.prediction, config.mask):
+        if path is not None and path.resolve() in results:
+            raise InputError(f"{path}: the build would overwrite this input; give another --output")
+    place = nearest_existing(output)
+    if not place.is_dir():
+        raise InputError(f"{output}: {place} is a file; give a folder for the results")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{output}: no permission to write in {place}; give another folder")
+
+
+def _check_room(config: BuildConfig, inputs: Inputs) -> None:
+    """Compare the estimates with what the machine has."""
+    memory, needed = available_memory(), inputs.needed_memory()
+    if memory is not None and needed > memory:
+        raise ResourceError(
+            f"the build needs about {gigabytes(needed)} of memory and {gigabytes(memory)} are free; "
+            "cut the map out around the complex, or take a machine with more"
+        )
+    disk, results = free_disk(config.output), DISK_PER_VOXEL * inputs.grid_voxels()
+    if results > disk:
+        raise ResourceError(
+            f"{config.output}: the results need about {gigabytes(results)} and {gigabytes(disk)} are free on the disk"
+        )
+
+
+def _map_line(found: MapFile) -> str:
+    header = found.header
+    shape = " x ".join(map(str, header.shape))
+    voxel = " x ".join(f"{size:.4g}" for size in header.spacing)
+    origin = ", ".join(f"{x:.2f}" for x in header.origin)
+    axes = "".join("XYZ"[axis - 1] for axis in header.axes)
+    return (
+        f"map: {shape} voxels of {voxel} A, mode {header.mode}, axes {axes}, placed by {header.placement} at {origin}"
+    )
+
+
+def _prediction_line(prediction: Prediction) -> str:
+    shape = " x ".join(map(str, prediction.ca_prob.shape))
+    return f"prediction: {shape} voxels of 1 A, Calpha threshold {prediction.threshold:g}"

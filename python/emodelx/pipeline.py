@@ -1,0 +1,194 @@
+"""From inputs to a model: the only file that knows the order of the stages."""
+
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from shlex import join
+from typing import Any
+
+from emodelx._core import __version__
+from emodelx.config import BuildConfig, RunConfig
+from emodelx.errors import NothingBuildableError
+from emodelx.inputs import Inputs, read_inputs
+from emodelx.io.store import Store, digest, file_digest
+from emodelx.machine import host, peak_memory, usable_threads
+from emodelx.progress import SILENT, Progress
+from emodelx.records import CalphaModel, Candidates, Prediction
+from emodelx.report.results import ResultFiles, write_models, write_tables, write_viewer
+from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues
+from emodelx.runlog import RunLog
+from emodelx.stages.candidates import propose_candidates
+from emodelx.stages.chains import register_chains
+from emodelx.stages.composition import correct_composition
+from emodelx.stages.links import link_candidates
+from emodelx.stages.propagate import propagate_scores
+from emodelx.stages.register import register_sequences
+from emodelx.stages.thread import thread_gaps
+from emodelx.stages.traces import sample_traces
+from emodelx.stepper import Kept, Stepper
+
+CAUSES = (
+    "check the hand of the map (try it mirrored), its resolution (better than about 4.5 A), its voxel size, "
+    "and that the sequences belong to it"
+)
+LOW_COMPLETENESS = 0.3
+"""A model with less of the expected residues than this comes with a warning."""
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build made.
+
+    Attributes
+    ----------
+    model : CalphaModel
+    candidates : Candidates
+    report : RunReport
+    files : ResultFiles
+    """
+
+    model: CalphaModel
+    candidates: Candidates
+    report: RunReport
+    files: ResultFiles
+
+
+def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
+    """Build a model and write all files of a run.
+
+    Parameters
+    ----------
+    config : BuildConfig
+    progress : Progress
+        Listener; silent unless given.
+
+    Returns
+    -------
+    BuildResult
+
+    Raises
+    ------
+    EmodelxError
+        One of its classes, with one line that says what to do. No result of this or an earlier run is left then, unless
+        the inputs were wrong: then nothing was touched.
+
+    Examples
+    --------
+    >>> from emodelx import BuildConfig, build
+    >>> result = build(BuildConfig(map=Path("map.mrc"), fasta=Path("seq.fasta"), output=Path("out")))  # doctest: +SKIP
+    >>> result.files.model, result.report.completeness  # doctest: +SKIP
+    """
+    started = datetime.now().astimezone()
+    inputs = read_inputs(config)
+    files = ResultFiles(config.output, config.name)
+    files.folder.mkdir(parents=True, exist_ok=True)
+    files.remove()
+    with RunLog(files.folder / "run.log", progress, keep=config.resume) as log:
+        sources = _sources(config, inputs)
+        _tell(inputs, sources, log)
+        store = Store(files.folder / "work")
+        store.open()
+        stepper = Stepper(store, config.run, config.resume, log)
+        candidates, model = _run_stages(config, inputs, sources, stepper)
+        _judge(model, log)
+        draft = files.draft(store.folder / "results")
+        for refusal in write_models(draft, model, config.write_pdb):
+            log.warn(refusal)
+        write_viewer(draft, model, config.map, inputs.map.density if inputs.map else None)
+        facts = _facts(config, inputs, started)
+        report = RunReport(
+            **facts,
+            inputs=sources,
+            warnings=log.warnings,
+            candidates=len(candidates),
+            residues_built=model.placed_count(),
+            residues_expected=expected_residues(model),
+            chains=chain_coverage(model),
+            stage_seconds=stepper.seconds,
+            peak_memory_bytes=peak_memory(),
+        )
+        write_tables(draft, report, model, candidates)
+        draft.move_to(files)
+    return BuildResult(model, candidates, report, files)
+
+
+def _sources(config: BuildConfig, inputs: Inputs) -> dict[str, InputFile]:
+    """Return the files that the build depends on, by role."""
+    weights = inputs.reader.weights if inputs.reader else None
+    roles = {
+        "map": config.map,
+        "fasta": config.fasta,
+        "mask": config.mask,
+        "prediction": config.prediction,
+        "weights": weights,
+    }
+    return {role: InputFile(str(path.resolve()), file_digest(path)) for role, path in roles.items() if path is not None}
+
+
+def _tell(inputs: Inputs, sources: dict[str, InputFile], log: RunLog) -> None:
+    """Say what is about to run on what."""
+    log.write(f"command: {join(sys.argv)}")
+    log.write(f"emodelx {__version__} on {host()}")
+    for role, file in sources.items():
+        log.write(f"{role}: {file.path} sha256 {file.sha256}")
+    for line in inputs.describe():
+        log.note(line)
+    for line in inputs.warnings():
+        log.warn(line)
+
+
+def _run_stages(
+    config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper
+) -> tuple[Candidates, CalphaModel]:
+    """Go from the inputs to the registered model."""
+    step = stepper.step
+    prediction = _prediction(config, inputs, sources, stepper)
+    sequences = Kept(inputs.sequences.sequences, digest(inputs.sequences.sequences))
+    found = step("candidates", propose_candidates, prediction, config.candidates)
+    links = step("links", link_candidates, found, prediction, config.links)
+    hops = step("traces", sample_traces, links, config.traces)
+    typed = step("composition", correct_composition, found, sequences)
+    scores = step("scores", propagate_scores, typed, hops)
+    fragments = step("fragments", register_sequences, typed, links, scores, sequences, config.registration)
+    chains = step("chains", register_chains, fragments, typed, links, scores, sequences, config.registration)
+    model = step("threading", thread_gaps, chains, typed, links, scores, prediction, config.threading)
+    return found.record, model.record
+
+
+def _prediction(
+    config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper
+) -> Kept[Prediction]:
+    """Return what the network says: given by the user, or read from the map."""
+    if inputs.prediction is not None:
+        return Kept(inputs.prediction, sources["prediction"].sha256)
+    key = digest(*(file.sha256 for role, file in sources.items() if role != "fasta"))
+    return stepper.step("prediction", _read_map, Kept(inputs, key), config.resolution)
+
+
+def _read_map(inputs: Inputs, resolution: float | None, run: RunConfig) -> Prediction:
+    """Let the network read the map."""
+    raise NotImplementedError
+
+
+def _judge(model: CalphaModel, log: RunLog) -> None:
+    """Refuse an empty model, and warn of a poor one."""
+    built, expected = model.placed_count(), expected_residues(model)
+    if built == 0:
+        raise NothingBuildableError(f"no residue could be placed with confidence; {CAUSES}")
+    if built < LOW_COMPLETENESS * expected:
+        log.warn(f"only {built} of {expected} residues were built; {CAUSES}")
+
+
+def _facts(config: BuildConfig, inputs: Inputs, started: datetime) -> dict[str, Any]:
+    """Return the part of the report that is known before the model."""
+    return {
+        "name": config.name,
+        "command": join(sys.argv),
+        "version": __version__,
+        "host": host(),
+        "device": str(inputs.reader.device) if inputs.reader else "cpu",
+        "started": started.isoformat(timespec="seconds"),
+        "seed": config.run.seed,
+        "threads": config.run.threads or usable_threads(),
+        "assumptions": list(inputs.describe()),
+    }

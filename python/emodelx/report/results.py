@@ -1,0 +1,119 @@
+"""The files of a finished run: written aside, then moved under their final names, the model last."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from emodelx.errors import InputError, NothingBuildableError
+from emodelx.io.structures import write_mmcif, write_pdb
+from emodelx.records import CalphaModel, Candidates, DensityMap
+from emodelx.report.page import write_page
+from emodelx.report.residues import write_residues
+from emodelx.report.summary import RunReport, write_report
+from emodelx.report.unmodelled import write_unmodelled
+from emodelx.report.viewer import surface_level, write_viewer_script
+
+HIGH_CONFIDENCE = 70.0
+"""Lowest confidence of `<name>_init.cif`; "high" in the palette `alphafold`."""
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Paths of the results in a folder."""
+
+    folder: Path
+    name: str
+
+    @property
+    def model(self) -> Path:
+        """The model; it is there only when the run is complete."""
+        return self.folder / f"{self.name}.cif"
+
+    @property
+    def pdb(self) -> Path:
+        """The same as PDB, where asked for and where it fits."""
+        return self.folder / f"{self.name}.pdb"
+
+    @property
+    def initial(self) -> Path:
+        """The part of high confidence; absent when there is none."""
+        return self.folder / f"{self.name}_init.cif"
+
+    @property
+    def residues(self) -> Path:
+        """Table of the built residues."""
+        return self.folder / "residues.csv"
+
+    @property
+    def report(self) -> Path:
+        """Facts of the run for programs."""
+        return self.folder / "report.json"
+
+    @property
+    def page(self) -> Path:
+        """Facts of the run for people."""
+        return self.folder / "report.html"
+
+    @property
+    def viewer(self) -> Path:
+        """ChimeraX script."""
+        return self.folder / f"{self.name}.cxc"
+
+    @property
+    def unmodelled(self) -> Path:
+        """What was not built."""
+        return self.folder / "unmodelled.fasta"
+
+    def all(self) -> tuple[Path, ...]:
+        """Return every path, the model last."""
+        return (self.pdb, self.initial, self.residues, self.report, self.page, self.viewer, self.unmodelled, self.model)
+
+    def remove(self) -> None:
+        """Remove the results of an earlier run, the model first."""
+        for path in reversed(self.all()):
+            path.unlink(missing_ok=True)
+
+    def draft(self, folder: Path) -> "ResultFiles":
+        """Return the same files in a fresh folder, to be written there first."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return ResultFiles(folder, self.name)
+
+    def move_to(self, target: "ResultFiles") -> None:
+        """Move what was written to the paths of `target`, the model last."""
+        for source, final in zip(self.all(), target.all(), strict=True):
+            if source.exists():
+                source.replace(final)
+        shutil.rmtree(self.folder)
+
+
+def write_models(files: ResultFiles, model: CalphaModel, pdb: bool) -> list[str]:
+    """Write the model, its part of high confidence and, if asked, the PDB file; return why one is missing."""
+    write_mmcif(files.model, model)
+    refused = []
+    try:
+        write_mmcif(files.initial, model, HIGH_CONFIDENCE)
+    except NothingBuildableError:
+        refused.append(
+            f"no residue has a confidence of {HIGH_CONFIDENCE:.0f} or more, so there is no {files.initial.name}"
+        )
+    try:
+        if pdb:
+            write_pdb(files.pdb, model)
+    except InputError as error:
+        refused.append(f"no PDB file: {error}")
+    return refused
+
+
+def write_tables(files: ResultFiles, report: RunReport, model: CalphaModel, candidates: Candidates) -> None:
+    """Write what people and programs read beside the model."""
+    write_residues(files.residues, model, candidates)
+    write_unmodelled(files.unmodelled, model)
+    write_report(files.report, report)
+    write_page(files.page, report, model)
+
+
+def write_viewer(files: ResultFiles, model: CalphaModel, map_path: Path | None, density: DensityMap | None) -> None:
+    """Write the ChimeraX script."""
+    level = None if density is None else surface_level(density, model)
+    write_viewer_script(files.viewer, files.model.name, map_path, level)
