@@ -18,8 +18,8 @@ UNPLACED = -1
 
 _UNKNOWN = "X"
 _WORD = 4  # long enough that unrelated sequences of 400 residues share about one word by chance
-_SAME_SEQUENCE = 0.7  # shared words; a point mutation costs four of them, so this is about 93 % identity
-_SAME_NUMBERS = 0.9
+_SAME_WORDS = 0.7  # a point mutation costs four words, so this is about 93 % identity
+_SAME_NUMBERS = 0.95
 # A residue is worth half a gap, and gaps may be of any length: loops and whole domains are missing in models.
 _SCORING = {"match": 5, "mismatch": -4, "gapo": -10, "gape": 0}
 
@@ -76,15 +76,17 @@ def number_chains(
 
 
 def _add(common: list[_CommonSequence], sequence: str) -> None:
-    """Let a sequence of the reference join the common one that it resembles, or become one."""
+    """Let a sequence of the reference join the common one that it equals, or become one."""
+    same = _same_by_number(sequence, common)
+    if same is not None:
+        common[same].learn(sequence)
+    elif not _is_known(sequence, common):
+        common.append(_CommonSequence(sequence))
+
+
+def _is_known(sequence: str, common: list[_CommonSequence]) -> bool:
     words = _words(sequence)
-    if common and words:
-        alike = common[_most_alike(words, common)]
-        if len(words & alike.words) >= _SAME_SEQUENCE * min(len(words), len(alike.words)):
-            if _agree_by_number(sequence, alike.residues):
-                alike.learn(sequence)
-            return
-    common.append(_CommonSequence(sequence))
+    return any(len(words & c.words) > _SAME_WORDS * min(len(words), len(c.words)) for c in common)
 
 
 def _number(chains: Sequence[CalphaChain], common: list[_CommonSequence]) -> list[NumberedChain]:
@@ -116,26 +118,31 @@ def _own_sequence(chain: CalphaChain) -> tuple[str, Ints]:
 
 def _map(sequence: str, common: list[_CommonSequence]) -> NumberedChain:
     """Positions of all residues of a sequence on the common one that it resembles most."""
+    same = _same_by_number(sequence, common)
+    if same is not None:
+        return NumberedChain(same, np.arange(len(sequence)))
     words = _words(sequence)
-    best = _most_alike(words, common)
-    if not words & common[best].words:
+    shared = [len(words & c.words) for c in common]
+    best = int(np.argmax(shared))
+    if shared[best] == 0:
         return NumberedChain(UNPLACED, np.full(len(sequence), UNPLACED))
-    if _agree_by_number(sequence, common[best].residues):
-        return NumberedChain(best, np.arange(len(sequence)))
     return NumberedChain(best, _align(sequence, common[best].residues))
 
 
-def _most_alike(words: frozenset[str], common: list[_CommonSequence]) -> int:
-    return int(np.argmax([len(words & sequence.words) for sequence in common]))
+def _same_by_number(sequence: str, common: list[_CommonSequence]) -> int | None:
+    """The common sequence that has the same residues at the same places, most of them; None without any."""
+    equal = [_equal_by_number(sequence, c.residues) for c in common]
+    return int(np.argmax(equal)) if any(equal) else None
 
 
-def _agree_by_number(sequence: str, common: str) -> bool:
+def _equal_by_number(sequence: str, common: str) -> int:
+    """Number of residues that two sequences have in the same places; 0 unless nearly all agree."""
     length = min(len(sequence), len(common))
     mine, theirs = _letters(sequence[:length]), _letters(common[:length])
     both = (mine != ord(_UNKNOWN)) & (theirs != ord(_UNKNOWN))
     equal = int((mine == theirs)[both].sum())
     fewest = min(_known_count(sequence), _known_count(common))
-    return equal >= _SAME_NUMBERS * both.sum() and 2 * both.sum() >= fewest
+    return equal if equal >= _SAME_NUMBERS * both.sum() and 2 * equal >= fewest else 0
 
 
 def _align(sequence: str, common: str) -> Ints:
