@@ -73,12 +73,15 @@ def _best_device() -> Device:
 def _why_not(name: str) -> str:
     """Compute something on the device, which can be listed and still be locked or too old for this torch."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch repeats them in the error
+        warnings.simplefilter("ignore")  # the reason is returned
+        if name == "mps" and not torch.backends.mps.is_available():
+            return "torch sees no Apple GPU"
+        if name.startswith("cuda") and not torch.cuda.is_available():
+            return _gpus_seen()
         try:
             torch.ones(1, device=name).sum().item()
         except (RuntimeError, AssertionError) as error:
-            reason = str(error).partition("\n")[0]
-            return reason if name == "mps" or torch.cuda.is_available() else _gpus_seen()
+            return str(error).partition("\n")[0]
     return ""
 
 
