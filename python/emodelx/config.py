@@ -14,6 +14,18 @@ RESOLUTION_RANGE = (0.5, 20.0)
 
 
 @dataclass(frozen=True)
+class ReadingConfig:
+    """Reading a map with the network."""
+
+    overlap: float = 0.25
+    """Part of a window that its neighbour covers too (published code)."""
+    empty: float = 0.1
+    """Windows whose density, averaged over 4 A, stays below this part of full scale are not read."""
+    batch: int | None = None
+    """Windows that go through the network together; None takes what suits the device."""
+
+
+@dataclass(frozen=True)
 class CandidateConfig:
     """Proposing Calpha candidates."""
 
@@ -23,8 +35,9 @@ class CandidateConfig:
     """DBSCAN radius in Angstrom (paper)."""
     cluster_min_samples: int = 10
     """DBSCAN core size in voxels."""
-    nms_radius: float = 3.0
-    """Candidates closer than this in Angstrom compete (published code)."""
+    nms_radius: float = 2.3
+    """A candidate is the highest voxel within this many Angstrom. The paper suppresses non-maxima in 3 x 3 x 3 voxels; the
+    published code greedily takes the best voxel and drops all within 3 A, which lets shoulders of wide peaks through."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,12 @@ class RegistrationConfig:
 
     min_run: int = 9
     """Shortest run of matches that is kept (paper)."""
+    min_match: float = 0.3
+    """Lowest posterior of a match that extends a run."""
+    min_mean: float = 0.7
+    """Lowest mean posterior of the matches of a run."""
+    rounds: int = 2
+    """Rounds of alignment; the runs of one are known in the next (published code)."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,247 @@
+"""Read a density map with the network, window by window.
+
+Memory is a few volumes, whatever the number of classes: amino-acid probabilities, twenty to a voxel, are kept only where
+a Calpha can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.ndimage import uniform_filter
+from torch import Tensor
+from torch.nn import functional
+
+from emodelx.config import ReadingConfig, RunConfig
+from emodelx.constants import AMINO_ACIDS
+from emodelx.errors import ResourceError
+from emodelx.io.predictions import TYPE_FLOOR, type_voxels
+from emodelx.machine import usable_threads
+from emodelx.network.device import Device
+from emodelx.network.normalise import normalise
+from emodelx.network.resample import to_working_grid
+from emodelx.network.tiling import TilePlan
+from emodelx.network.unet import Cascade, Reading, Trunk, read_logits
+from emodelx.network.weights import WeightsInfo, load_weights
+from emodelx.records import DensityMap, Floats, Ints, Prediction
+
+SMOOTHING = 4
+"""Edge in voxels of the cube that density is averaged over before a window counts as empty."""
+WINDOWS_AT_ONCE = {"cpu": 1}
+"""Windows per batch; more gains nothing on a CPU."""
+WINDOWS_AT_ONCE_ON_GPU = 8
+
+ReadWindows = Callable[[Tensor], Reading]
+"""From windows (batch, 1, w, w, w) to probabilities."""
+
+
+def read_density(
+    density: DensityMap,
+    weights: Path,
+    device: Device,
+    resolution: float | None = None,
+    config: ReadingConfig = ReadingConfig(),
+    run: RunConfig = RunConfig(),
+) -> Prediction:
+    """Resample a map, normalise it by the rule of the weights and read it.
+
+    Parameters
+    ----------
+    density : DensityMap
+        As read from its file.
+    weights : Path
+        A weights file.
+    device : Device
+        Where the network runs.
+    resolution : float, optional
+        In Angstrom; estimated from the map when None.
+    config : ReadingConfig
+    run : RunConfig
+
+    Raises
+    ------
+    InputError
+        When the voxel size is not that of a map.
+    WeightsError
+        When the weights cannot be used.
+    ResourceError
+        When the device has not enough memory.
+    """
+    network, info = load_weights(weights)
+    grid = to_working_grid(density)
+    with torch_threads(run.threads):
+        values = normalise(grid.values, info.normalisation, resolution)
+    return predict(DensityMap(values, grid.origin, grid.spacing), network, info, device, config, run)
+
+
+def predict(
+    density: DensityMap,
+    network: Trunk | Cascade,
+    info: WeightsInfo,
+    device: Device,
+    config: ReadingConfig = ReadingConfig(),
+    run: RunConfig = RunConfig(),
+) -> Prediction:
+    """Read a normalised map.
+
+    Parameters
+    ----------
+    density : DensityMap
+        Values in [0, 1] on the 1 A grid, brought there by the rule of the weights.
+    network : Trunk or Cascade
+        It is moved to the device.
+    info : WeightsInfo
+        What the weights file says about the network.
+    device : Device
+        Where the network runs.
+    config : ReadingConfig
+    run : RunConfig
+
+    Raises
+    ------
+    ResourceError
+        When the device has not enough memory for a single window.
+    """
+    network = network.eval().to(device.torch, memory_format=torch.channels_last_3d)
+
+    def read_windows(windows: Tensor) -> Reading:
+        with torch.autocast(device.torch.type, torch.bfloat16, enabled=device.half):
+            logits = network(windows.contiguous(memory_format=torch.channels_last_3d))
+        return read_logits(logits, info.network, info.temperature)
+
+    plan = TilePlan.cover(density.values.shape, info.window, config.overlap)
+    tiles = plan.with_density(uniform_filter(density.values, SMOOTHING), config.empty)
+    with torch.inference_mode(), torch_threads(run.threads), _memory_of(device):
+        stitcher = Stitcher(density.values, plan, device.torch, 0.5 * _type_floor(info))
+        batch = config.batch or WINDOWS_AT_ONCE.get(device.torch.type, WINDOWS_AT_ONCE_ON_GPU)
+        for done in read_tiles(stitcher, tiles, read_windows, batch):
+            if run.progress is not None:
+                run.progress(done, len(tiles))
+        return _to_prediction(stitcher, density, info)
+
+
+def _type_floor(info: WeightsInfo) -> float:
+    return min(TYPE_FLOOR, info.calpha_threshold)
+
+
+def _to_prediction(stitcher: Stitcher, density: DensityMap, info: WeightsInfo) -> Prediction:
+    """Keep the types of the voxels that can belong to a candidate, in the order of `AMINO_ACIDS`."""
+    ca_prob, bb_prob = stitcher.ca_prob.cpu().numpy(), stitcher.bb_prob.cpu().numpy()
+    known, type_prob = stitcher.types()
+    wanted = np.isin(known, type_voxels(ca_prob, _type_floor(info)), assume_unique=True)
+    columns = [info.amino_order.index(letter) for letter in AMINO_ACIDS]
+    return Prediction(
+        ca_prob, bb_prob, known[wanted], type_prob[wanted][:, columns], density.origin, info.calpha_threshold
+    )
+
+
+def read_tiles(stitcher: Stitcher, tiles: Ints, read_windows: ReadWindows, batch: int) -> Iterator[int]:
+    """Read all windows; give the number that is ready after each batch.
+
+    A batch that does not fit into the memory of the device is tried again with half as many windows.
+    """
+    done = 0
+    while done < len(tiles):
+        part = tiles[done : done + batch]
+        try:
+            reading = read_windows(stitcher.windows(part))
+        except torch.cuda.OutOfMemoryError:
+            if batch == 1:
+                raise
+            batch //= 2
+            continue
+        stitcher.add(part, reading)
+        done += len(part)
+        yield done
+
+
+class Stitcher:
+    """Cuts windows out of a map, and puts together what was read in them.
+
+    Parameters
+    ----------
+    volume : ndarray, dtype=float32, shape=(nx, ny, nz)
+        The map.
+    plan : TilePlan
+        Its windows.
+    device : torch.device
+        Where the volumes lie.
+    type_floor : float
+        Amino-acid probabilities are kept around voxels whose Calpha probability in the window is above it.
+    """
+
+    def __init__(self, volume: Floats, plan: TilePlan, device: torch.device, type_floor: float) -> None:
+        self.plan = plan
+        self.type_floor = type_floor
+        self.volume = torch.from_numpy(volume).to(device)
+        self.ca_prob = torch.zeros_like(self.volume)
+        self.bb_prob = torch.zeros_like(self.volume)
+        self._type_parts: list[tuple[Tensor, Tensor]] = []
+
+    def windows(self, tiles: Ints) -> Tensor:
+        """Return windows of the map, (batch, 1, w, w, w), zero outside of it."""
+        windows = self.volume.new_zeros(len(tiles), 1, *[self.plan.window] * 3)
+        for window, tile in zip(windows[:, 0], tiles, strict=True):
+            in_map, in_window = self.plan.inside(tile)
+            window[in_window] = self.volume[in_map]
+        return windows
+
+    def add(self, tiles: Ints, reading: Reading) -> None:
+        """Add what was read in windows, each with its share."""
+        near_ca = functional.max_pool3d(reading.calpha[:, None], 3, stride=1, padding=1)[:, 0] > self.type_floor
+        for index, tile in enumerate(tiles):
+            share = torch.from_numpy(self.plan.share(tile)).to(self.volume.device)
+            in_map, in_window = self.plan.inside(tile)
+            self.ca_prob[in_map] += (reading.calpha[index] * share)[in_window]
+            self.bb_prob[in_map] += (reading.backbone[index] * share)[in_window]
+            self._add_types(tile, near_ca[index] & (share > 0), reading.amino[index], share)
+
+    def _add_types(self, tile: Ints, keep: Tensor, amino: Tensor, share: Tensor) -> None:
+        """Note the share-weighted types of some voxels of a window."""
+        start = [int(axis.starts[place]) for axis, place in zip(self.plan.axes, tile, strict=True)]
+        x, y, z = (keep.nonzero() + torch.tensor(start, device=keep.device)).unbind(1)
+        _, ny, nz = self.plan.shape
+        self._type_parts.append((((x * ny + y) * nz + z).cpu(), (amino[:, keep] * share[keep]).T.cpu()))
+
+    def types(self) -> tuple[Ints, Floats]:
+        """Return the voxels with known types and their probabilities.
+
+        Returns
+        -------
+        ndarray, dtype=int64, shape=(m,)
+            Flat C-order indices, ascending.
+        ndarray, dtype=float32, shape=(m, 20)
+            Each row adds up to 1.
+        """
+        if not self._type_parts:
+            return np.empty(0, np.int64), np.empty((0, len(AMINO_ACIDS)), np.float32)
+        voxels, parts = (torch.cat(column) for column in zip(*self._type_parts, strict=True))
+        voxels, row = voxels.unique(return_inverse=True)
+        total = torch.zeros(len(voxels), parts.shape[1]).index_add_(0, row, parts)
+        return voxels.numpy(), (total / total.sum(dim=1, keepdim=True)).numpy()
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Let torch use this many CPU threads inside the block; 0 takes all that the process may use."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or usable_threads())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _memory_of(device: Device) -> Iterator[None]:
+    """Name a device that is too small."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise ResourceError(
+            f"{device} has not enough free memory for this map; close what else runs on it, or run with --device cpu"
+        ) from error
