@@ -1,7 +1,7 @@
 """Models in and out: mmCIF always, PDB where it fits."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
@@ -246,31 +246,38 @@ def _parse(path: Path) -> gemmi.Structure:
 
 
 def _calpha_chain(path: Path, structure: gemmi.Structure, chain: gemmi.Chain) -> CalphaChain:
-    found = [(residue, atom) for residue in chain.first_conformer() for atom in _calpha(residue)]
-    labelled = all(residue.label_seq is not None for residue, _ in found)
-    places = Counter(residue.label_seq if labelled else str(residue.seqid) for residue, _ in found)
-    if repeated := next((place for place, times in places.items() if times > 1), None):
-        raise InputError(f"{path}: chain {chain.name} has residue {repeated} twice; give every chain its own name")
-    positions = np.array([atom.pos.tolist() for _, atom in found], np.float64).reshape(-1, 3)
+    residues = [residue for residue in chain.first_conformer() if _calphas(residue)]
+    _require_once(path, chain.name, residues)
+    labelled = all(residue.label_seq is not None for residue in residues)
+    best = [max(_calphas(residue), key=lambda atom: atom.occ) for residue in residues]
+    positions = np.array([atom.pos.tolist() for atom in best], np.float64).reshape(-1, 3)
     if not np.isfinite(positions).all():
         raise InputError(f"{path}: chain {chain.name} has a Calpha without coordinates")
     return CalphaChain(
         chain.name,
-        residues="".join(_one_letter(residue.name) for residue, _ in found),
-        numbers=np.array([residue.label_seq if labelled else residue.seqid.num for residue, _ in found], np.int64),
+        residues="".join(_one_letter(residue.name) for residue in residues),
+        numbers=np.array([residue.label_seq if labelled else residue.seqid.num for residue in residues], np.int64),
         positions=positions,
         sequence=_full_sequence(structure, chain) if labelled else "",
     )
 
 
-def _calpha(residue: gemmi.Residue) -> Iterator[gemmi.Atom]:
-    """The Calpha of a residue, if it is one of a protein and has one."""
+def _calphas(residue: gemmi.Residue) -> list[gemmi.Atom]:
+    """All alternatives of the Calpha of a residue; none when it is not part of a protein chain."""
     polymer = residue.entity_type == gemmi.EntityType.Polymer
-    if not polymer and (residue.het_flag == "H" or not gemmi.find_tabulated_residue(residue.name).is_amino_acid()):
-        return
-    places = [atom for atom in residue if atom.name == "CA"]
-    if places:
-        yield max(places, key=lambda atom: atom.occ)
+    if polymer or (residue.het_flag != "H" and gemmi.find_tabulated_residue(residue.name).is_amino_acid()):
+        return [atom for atom in residue if atom.name == "CA"]
+    return []
+
+
+def _require_once(path: Path, chain: str, residues: list[gemmi.Residue]) -> None:
+    """Refuse chains that share a name: gemmi joins their residues of one number."""
+    alternatives = Counter(
+        (str(residue.seqid), residue.label_seq, atom.altloc) for residue in residues for atom in _calphas(residue)
+    )
+    for (number, *_), times in alternatives.items():
+        if times > 1:
+            raise InputError(f"{path}: chain {chain} has residue {number} twice; give every chain its own name")
 
 
 def _full_sequence(structure: gemmi.Structure, chain: gemmi.Chain) -> str:
