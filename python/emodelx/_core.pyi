@@ -13,9 +13,9 @@ _SparseArrays = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 def dbscan(
     points: NDArray[np.float64], eps: float, min_samples: int, *, threads: int = 0, progress: _Progress = None
 ) -> NDArray[np.int64]: ...
-def suppress_non_maxima(
-    points: NDArray[np.float64],
-    scores: NDArray[np.float32],
+def find_peaks(
+    ca_prob: NDArray[np.float32],
+    voxels: NDArray[np.int64],
     radius: float,
     *,
     threads: int = 0,

@@ -1,4 +1,4 @@
-"""Calpha candidates from the network's probabilities: threshold, clusters, non-maximum suppression, centroids."""
+"""Calpha candidates from the network's probabilities: threshold, clusters, peaks, centroids."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +41,7 @@ def propose_candidates(prediction: Prediction, config: CandidateConfig, run: Run
     voxels = voxels[_main_clusters(prediction, voxels, config, run)]
     if len(voxels) == 0:
         raise NothingBuildableError(_nothing_found(prediction, threshold))
-    score = prediction.ca_prob.ravel()[voxels]
-    points = _grid_points(prediction, voxels)
-    peaks = voxels[_core.suppress_non_maxima(points, score, config.nms_radius, threads=run.threads)]
+    peaks = _core.find_peaks(prediction.ca_prob, voxels, config.nms_radius, threads=run.threads)
     grid, type_prob = _core.refine_candidates(
         prediction.ca_prob, peaks, prediction.type_voxels, prediction.type_prob, threads=run.threads
     )

@@ -9,7 +9,8 @@ def link_candidates(candidates: Candidates, prediction: Prediction, config: Link
     """Estimate how likely candidates 2 to 6 A apart are consecutive residues.
 
     H = (S_D + S_B) / 2 (eq. 22): S_D is 1 around 3.8 A and falls to 0 away from it (eq. 23), S_B is the mean
-    main-chain probability at six points from one candidate to the other (eq. 24).
+    main-chain probability at the four inner points of the six of eq. 24, as in the published code: the end points,
+    which all links of a candidate share, only blur the difference.
 
     Parameters
     ----------

@@ -2,7 +2,6 @@
 
 use rayon::prelude::*;
 
-use crate::cells::{Cells, squared_distance};
 use crate::volume::Volume;
 use crate::{CoreError, Monitor, Point};
 
@@ -15,29 +14,80 @@ pub type Types = [f32; TYPES];
 /// What is known of a voxel without amino-acid probabilities.
 const UNKNOWN: Types = [1.0 / TYPES as f32; TYPES];
 
-/// Indices of the points that survive non-maximum suppression, ascending.
+/// Suppression radii beyond this many Angstrom make no sense and would only waste time.
+const LARGEST_RADIUS: f64 = 20.0;
+
+/// The local maxima among `voxels`, which are ascending flat indices: no voxel within `radius` is better.
 ///
-/// Greedy: the best remaining point stays and all others within `radius` of it go. Equal scores: the lower index
-/// is the better point.
-pub fn suppress(points: &[Point], scores: &[f32], radius: f64, monitor: &Monitor) -> Result<Vec<usize>, CoreError> {
-    if points.len() != scores.len() {
-        return Err(CoreError::Invalid(format!("{} points have {} scores", points.len(), scores.len())));
+/// A voxel on the shoulder of a peak is no candidate, however far from the peak. Of equal voxels within `radius`
+/// the first stays.
+pub fn find_peaks(
+    ca_prob: &Volume<'_>,
+    voxels: &[usize],
+    radius: f64,
+    monitor: &Monitor,
+) -> Result<Vec<usize>, CoreError> {
+    check_voxels(ca_prob, voxels)?;
+    if !(0.0..=LARGEST_RADIUS).contains(&radius) {
+        return Err(CoreError::Invalid(format!("the radius must lie in 0 to {LARGEST_RADIUS} A, not {radius}")));
     }
-    let cells = Cells::new(points, radius)?;
-    let mut best_first: Vec<usize> = (0..points.len()).collect();
-    best_first.sort_by(|&i, &j| scores[j].total_cmp(&scores[i]));
-    let mut alive = vec![true; points.len()];
-    monitor.begin(points.len());
-    for i in best_first {
+    let ball = Ball::new(ca_prob, radius);
+    monitor.begin(voxels.len());
+    let keep_highest = |&voxel: &usize| {
         monitor.advance(1)?;
-        if alive[i] {
-            let rivals = cells.near(&points[i], 1).filter(|&j| j != i);
-            for j in rivals.filter(|&j| squared_distance(&points[i], &points[j]) <= radius * radius) {
-                alive[j] = false;
-            }
+        let highest = ball.around(voxel).all(|other| ca_prob.value(other) <= ca_prob.value(voxel));
+        Ok(highest.then_some(voxel))
+    };
+    let highest = voxels.par_iter().filter_map(|voxel| keep_highest(voxel).transpose());
+    Ok(first_of_equals(&ball, &highest.collect::<Result<Vec<_>, CoreError>>()?))
+}
+
+/// Neighbours that are both local maxima are equal: drops those that have a kept one before them.
+fn first_of_equals(ball: &Ball<'_>, highest: &[usize]) -> Vec<usize> {
+    let mut kept: Vec<usize> = Vec::new();
+    for &voxel in highest {
+        if !ball.around(voxel).any(|other| kept.binary_search(&other).is_ok()) {
+            kept.push(voxel);
         }
     }
-    Ok((0..points.len()).filter(|&i| alive[i]).collect())
+    kept
+}
+
+/// The voxels within a radius of a voxel.
+struct Ball<'a> {
+    volume: &'a Volume<'a>,
+    shifts: Vec<[i64; 3]>,
+}
+
+impl<'a> Ball<'a> {
+    fn new(volume: &'a Volume<'a>, radius: f64) -> Self {
+        let reach = radius as i64;
+        let inside = |s: &[i64; 3]| s.iter().map(|v| v * v).sum::<i64>() as f64 <= radius * radius;
+        Self { volume, shifts: cube(reach).filter(inside).collect() }
+    }
+
+    fn around(&self, voxel: usize) -> impl Iterator<Item = usize> {
+        let centre = self.volume.voxel(voxel);
+        self.shifts.iter().filter_map(move |shift| self.volume.index(moved(centre, *shift)))
+    }
+}
+
+/// Shifts of -`reach` to `reach` voxels along every axis.
+fn cube(reach: i64) -> impl Iterator<Item = [i64; 3]> {
+    let axis = -reach..=reach;
+    let plane = axis.clone().flat_map(move |x| (-reach..=reach).map(move |y| [x, y]));
+    plane.flat_map(move |[x, y]| axis.clone().map(move |z| [x, y, z]))
+}
+
+fn moved(voxel: [i64; 3], shift: [i64; 3]) -> [i64; 3] {
+    [voxel[0] + shift[0], voxel[1] + shift[1], voxel[2] + shift[2]]
+}
+
+fn check_voxels(volume: &Volume<'_>, voxels: &[usize]) -> Result<(), CoreError> {
+    if voxels.is_sorted_by(|a, b| a < b) && voxels.last().is_none_or(|&v| v < volume.len()) {
+        return Ok(());
+    }
+    Err(CoreError::Invalid("voxels must ascend and lie inside the volume".into()))
 }
 
 /// Amino-acid probabilities of the voxels that have them.
@@ -76,9 +126,7 @@ pub fn refine(
     voxels: &[usize],
     monitor: &Monitor,
 ) -> Result<(Vec<Point>, Vec<Types>), CoreError> {
-    if voxels.iter().any(|&v| v >= ca_prob.len()) {
-        return Err(CoreError::Invalid("voxels must lie inside the volume".into()));
-    }
+    check_voxels(ca_prob, voxels)?;
     monitor.begin(voxels.len());
     let place = |&voxel: &usize| {
         monitor.advance(1)?;
@@ -95,13 +143,13 @@ struct Window {
 
 impl Window {
     fn new(ca_prob: &Volume<'_>, centre: usize) -> Self {
-        let [x, y, z] = ca_prob.voxel(centre);
-        let shifts = (-1..=1).flat_map(|i| (-1..=1).flat_map(move |j| (-1..=1).map(move |k| [x + i, y + j, z + k])));
-        let inside = shifts.filter_map(|voxel| ca_prob.index(voxel).map(|i| (i, voxel.map(|v| v as f64))));
-        let weighted: Vec<_> = inside.map(|(i, p)| (i, p, f64::from(ca_prob.value(i)))).collect();
+        let voxel = ca_prob.voxel(centre);
+        let around = cube(1).map(|shift| moved(voxel, shift));
+        let weigh = |v: [i64; 3]| ca_prob.index(v).map(|i| (i, v.map(|x| x as f64), f64::from(ca_prob.value(i))));
+        let weighted: Vec<_> = around.filter_map(weigh).collect();
         let total: f64 = weighted.iter().map(|v| v.2).sum();
         if total <= 0.0 {
-            return Self { voxels: vec![(centre, [x, y, z].map(|v| v as f64), 1.0)] };
+            return Self { voxels: vec![(centre, voxel.map(|v| v as f64), 1.0)] };
         }
         Self { voxels: weighted.into_iter().map(|(i, p, w)| (i, p, w / total)).collect() }
     }
@@ -125,12 +173,20 @@ impl Window {
 mod tests {
     use super::*;
 
+    fn peaks_of_line(values: &[f32], radius: f64) -> Vec<usize> {
+        let volume = Volume::new(values, [1, 1, values.len()]).unwrap();
+        let voxels: Vec<usize> = (0..values.len()).collect();
+        find_peaks(&volume, &voxels, radius, &Monitor::default()).unwrap()
+    }
+
     #[test]
-    fn the_best_of_a_crowd_stays() {
-        let points: Vec<Point> = [0.0, 1.0, 2.0, 3.0].map(|x| [x, 0.0, 0.0]).to_vec();
-        let kept = |scores: &[f32]| suppress(&points, scores, 1.0, &Monitor::default()).unwrap();
-        assert_eq!(kept(&[0.1, 0.9, 0.8, 0.2]), [1, 3]);
-        assert_eq!(kept(&[0.5; 4]), [0, 2]);
+    fn a_shoulder_is_no_peak() {
+        assert_eq!(peaks_of_line(&[0.1, 0.9, 0.8, 0.7, 0.3, 0.4], 1.0), [1, 5]);
+    }
+
+    #[test]
+    fn a_plateau_keeps_every_other_voxel() {
+        assert_eq!(peaks_of_line(&[0.5; 5], 1.0), [0, 2, 4]);
     }
 
     #[test]
@@ -153,6 +209,7 @@ mod tests {
         assert!(refine(&volume, &known, &[8], &Monitor::default()).is_err());
         assert!(TypeVoxels::new(&[1, 0], &[0.0; 40]).is_err());
         assert!(TypeVoxels::new(&[1], &[0.0; 19]).is_err());
-        assert!(suppress(&[[0.0; 3]], &[], 1.0, &Monitor::default()).is_err());
+        assert!(find_peaks(&volume, &[1, 0], 1.0, &Monitor::default()).is_err());
+        assert!(find_peaks(&volume, &[0], f64::INFINITY, &Monitor::default()).is_err());
     }
 }

@@ -11,8 +11,9 @@ const CA_DISTANCE: f64 = 3.8;
 const TOLERANCE: f64 = 0.5;
 /// ... and beyond it the score falls to 0 over this many.
 const FALL: f64 = 2.0;
-/// Equal steps from one candidate to the other in eq. 24.
-const STEPS: i32 = 5;
+/// Where eq. 24 reads the main chain on the way from one candidate to the other. The end points, which all links of
+/// a candidate share, are left out: without them H tells true neighbours better on every case that was measured.
+const READ_AT: [f64; 4] = [0.2, 0.4, 0.6, 0.8];
 
 /// Symmetric H of the pairs whose distance is in `[nearest, furthest)`.
 ///
@@ -47,12 +48,11 @@ fn distance_score(distance: f64) -> f64 {
 
 /// `S_B` of eq. 24: mean main-chain probability on the way from `a` to `b`.
 fn main_chain_score(bb_prob: &Volume<'_>, a: &Point, b: &Point) -> f64 {
-    let at = |step: i32| {
-        let part = f64::from(step) / f64::from(STEPS);
+    let at = |part: f64| {
         let point = [0, 1, 2].map(|d| a[d] + part * (b[d] - a[d]));
         f64::from(bb_prob.nearest(&point))
     };
-    (0..=STEPS).map(at).sum::<f64>() / f64::from(STEPS + 1)
+    READ_AT.map(at).iter().sum::<f64>() / READ_AT.len() as f64
 }
 
 #[cfg(test)]

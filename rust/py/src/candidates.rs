@@ -24,19 +24,20 @@ pub fn cluster<'py>(
 }
 
 #[pyfunction]
-#[pyo3(signature = (points, scores, radius, *, threads=0, progress=None))]
-pub fn suppress_non_maxima<'py>(
+#[pyo3(signature = (ca_prob, voxels, radius, *, threads=0, progress=None))]
+pub fn find_peaks<'py>(
     py: Python<'py>,
-    points: PyReadonlyArray2<'py, f64>,
-    scores: PyReadonlyArray1<'py, f32>,
+    ca_prob: PyReadonlyArray3<'py, f32>,
+    voxels: PyReadonlyArray1<'py, i64>,
     radius: f64,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    let points = arrays::points("points", &points)?;
-    let scores = arrays::finite("scores", arrays::vector("scores", &scores)?)?;
-    let kept = enter(py, &Run { threads, progress }, |monitor| candidates::suppress(&points, scores, radius, monitor))?;
-    Ok(PyArray1::from_iter(py, kept.into_iter().map(|i| i as i64)))
+    let volume = arrays::probabilities("ca_prob", &ca_prob)?;
+    let voxels = arrays::indices("voxels", &voxels)?;
+    let peaks =
+        enter(py, &Run { threads, progress }, |monitor| candidates::find_peaks(&volume, &voxels, radius, monitor))?;
+    Ok(PyArray1::from_iter(py, peaks.into_iter().map(|i| i as i64)))
 }
 
 type Refined<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f32>>);

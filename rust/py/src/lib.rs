@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(candidates::cluster, module)?)?;
-    module.add_function(wrap_pyfunction!(candidates::suppress_non_maxima, module)?)?;
+    module.add_function(wrap_pyfunction!(candidates::find_peaks, module)?)?;
     module.add_function(wrap_pyfunction!(candidates::refine_candidates, module)?)?;
     module.add_function(wrap_pyfunction!(links::link_candidates, module)?)?;
     module.add_function(wrap_pyfunction!(traces::sample_hops, module)?)?;
