@@ -28,7 +28,7 @@ from emodelx.records import DensityMap, Floats
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_MODULUS = 1 << 32  # gzip keeps the size of the content in four bytes
 DEFLATE_LIMIT = 1032  # bytes that one compressed byte can stand for at most
-BLOCK_BYTES = 1 << 24  # sections are moved in blocks, so that no second copy of the volume exists
+BLOCK_BYTES = 1 << 23  # sections are moved in blocks, so that no second copy of the volume exists
 SMALLEST_EDGE = 8.0  # Angstrom; less than two turns of a helix
 
 
@@ -91,7 +91,9 @@ def _require_room(edges: NDArray[np.float64], path: Path) -> None:
 
 def repair(values: Floats) -> int:
     """Set voxels that are not finite to 0, or to the finite value nearest to 0, in place; return their number."""
-    if np.isfinite(values.min()) and np.isfinite(values.max()):  # both are NaN where any voxel is
+    with np.errstate(invalid="ignore"):
+        low, high = values.min(), values.max()  # both are NaN where any voxel is
+    if np.isfinite(low) and np.isfinite(high):
         return 0
     finite = np.isfinite(values)
     low = values.min(where=finite, initial=np.inf)
@@ -143,7 +145,9 @@ def _read_voxels(stream: BufferedIOBase, header: MapHeader, path: Path) -> Float
         raw = np.empty(block.size * header.value_type.itemsize, np.uint8)
         if stream.readinto(raw.data) < raw.nbytes:
             raise _truncated(header, path)
-        block[...] = raw.view(header.value_type).reshape(block.shape)
+        with np.errstate(invalid="ignore"):  # some NaN complain when they are converted
+            block[...] = raw.view(header.value_type).reshape(block.shape)
+    stream.read(1)  # gzip compares its check sum only when it is asked for more
     return values
 
 

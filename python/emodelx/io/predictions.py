@@ -52,7 +52,7 @@ def read_prediction(path: Path | str) -> Prediction:
         try:
             with ZipFile(file) as archive:
                 return _read_arrays(archive, path)
-        except (BadZipFile, EOFError, zlib_error):
+        except (BadZipFile, EOFError, OSError, RuntimeError, zlib_error):  # zipfile says all of these of damage
             raise InputError(f"{path}: not a complete .npz file; write it again with numpy.savez_compressed") from None
 
 

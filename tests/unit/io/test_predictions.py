@@ -1,0 +1,224 @@
+"""Predictions: what is written is read back, types only where they matter; every bad file is named."""
+
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emodelx.errors import InputError
+from emodelx.io.predictions import BLOCK_VOXELS, read_prediction, type_voxels, write_prediction
+from emodelx.records import Prediction
+
+NUMPY_BUFFER = 1 << 24  # numpy writes arrays through one of this size
+SHAPE = (6, 7, 8)
+
+
+def arrays(seed=0, shape=SHAPE):
+    """Dense arrays as another network would save them: few Calphas, types known everywhere."""
+    rng = np.random.default_rng(seed)
+    ca_prob = np.where(rng.random(shape) < 0.01, rng.random(shape), 0).astype(np.float32)
+    ca_prob[2, 3, 4] = 0.9
+    aa_prob = np.moveaxis(rng.dirichlet(np.ones(20), shape), -1, 0).astype(np.float32)
+    return {
+        "ca_prob": ca_prob,
+        "bb_prob": rng.random(shape, np.float32),
+        "aa_prob": aa_prob,
+        "origin": np.array([1.5, -2, 30]),
+    }
+
+
+def save(folder, **changed):
+    path = folder / "p.npz"
+    content = {**arrays(), **changed}
+    np.savez_compressed(path, **{name: value for name, value in content.items() if value is not None})
+    return path
+
+
+def slow_type_voxels(ca_prob, floor):
+    near = set()
+    for index in np.argwhere(ca_prob > floor):
+        for step in np.ndindex(3, 3, 3):
+            neighbour = index + step - 1
+            if (neighbour >= 0).all() and (neighbour < ca_prob.shape).all():
+                near.add(int(np.ravel_multi_index(neighbour, ca_prob.shape)))
+    return sorted(near)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.tuples(*[st.integers(1, 7)] * 3), st.integers(0, 999), st.sampled_from([0.02, 0.1, 0.35]))
+def test_types_matter_in_the_surroundings_of_calphas(shape, seed, floor):
+    ca_prob = np.random.default_rng(seed).random(shape, np.float32) ** 8
+    assert type_voxels(ca_prob, floor).tolist() == slow_type_voxels(ca_prob, floor)
+
+
+@pytest.mark.parametrize("kind", ["<f2", "<f4", "<f8", ">f4"])
+@pytest.mark.parametrize("saver", [np.savez, np.savez_compressed])
+def test_what_another_network_saves_is_read(tmp_path, kind, saver):
+    dense = {name: value.astype(kind) for name, value in arrays().items()}
+    saver(tmp_path / "p.npz", **dense)
+    found = read_prediction(tmp_path / "p.npz")
+    np.testing.assert_array_equal(found.ca_prob, dense["ca_prob"].astype(np.float32))
+    np.testing.assert_array_equal(found.bb_prob, dense["bb_prob"].astype(np.float32))
+    assert found.ca_prob.dtype == found.bb_prob.dtype == found.type_prob.dtype == np.float32
+    assert found.origin.tolist() == [1.5, -2, 30]
+    assert found.type_voxels.tolist() == slow_type_voxels(dense["ca_prob"], 0.1)
+    expected = [dense["aa_prob"].reshape(20, -1)[:, voxel] for voxel in found.type_voxels]
+    np.testing.assert_array_equal(found.type_prob, np.array(expected, np.float32))
+
+
+def test_threshold_is_optional_and_lowers_the_floor_of_the_types(tmp_path):
+    assert read_prediction(save(tmp_path)).threshold == 0.35
+    found = read_prediction(save(tmp_path, threshold=np.float32(0.05)))
+    assert found.threshold == pytest.approx(0.05)
+    assert found.type_voxels.tolist() == slow_type_voxels(arrays()["ca_prob"], np.float32(0.05))
+
+
+def test_volumes_in_fortran_order_are_read(tmp_path):
+    plain = arrays()
+    found = read_prediction(save(tmp_path, ca_prob=np.asfortranarray(plain["ca_prob"])))
+    np.testing.assert_array_equal(found.ca_prob, plain["ca_prob"])
+    assert found.ca_prob.flags.c_contiguous
+
+
+def random_prediction(shape, seed):
+    rng = np.random.default_rng(seed)
+    ca_prob = np.where(rng.random(shape) < 0.002, 0.7, 0).astype(np.float32)
+    voxels = type_voxels(ca_prob)
+    types = rng.dirichlet(np.ones(20), len(voxels)).astype(np.float32)
+    return Prediction(ca_prob, rng.random(shape, np.float32), voxels, types, rng.normal(size=3), 0.4)
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7), (1, 1, 1), (101, 103, 105)], ids=str)
+def test_what_is_written_is_read_back(tmp_path, shape):
+    written = random_prediction(shape, 3)
+    write_prediction(tmp_path / "p.npz", written)
+    found = read_prediction(tmp_path / "p.npz")
+    for name in ("ca_prob", "bb_prob", "type_voxels", "type_prob", "origin", "threshold"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(written, name))
+    assert [p.name for p in tmp_path.iterdir()] == ["p.npz"]
+
+
+def test_numpy_reads_what_is_written(tmp_path):
+    written = random_prediction((5, 6, 7), 0)
+    write_prediction(tmp_path / "p.npz", written)
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as found:
+        dense = np.full((20, 210), 0.05, np.float32)
+        dense[:, written.type_voxels] = written.type_prob.T
+        np.testing.assert_array_equal(found["aa_prob"], dense.reshape(20, 5, 6, 7))
+        np.testing.assert_array_equal(found["bb_prob"], written.bb_prob)
+        assert found["threshold"] == 0.4
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A prediction whose amino-acid volume is 240 MB, and its file."""
+    prediction = random_prediction((140, 145, 150), 1)
+    path = tmp_path_factory.mktemp("large") / "p.npz"
+    write_prediction(path, prediction)
+    return prediction, path
+
+
+def highest_memory(action):
+    tracemalloc.start()
+    action()
+    highest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return highest
+
+
+def test_memory_does_not_grow_with_the_number_of_types(large, tmp_path):
+    prediction, path = large
+    volume, block, kept = prediction.ca_prob.nbytes, 4 * BLOCK_VOXELS, prediction.type_prob.nbytes
+    assert highest_memory(lambda: read_prediction(path)) < 4 * volume + kept + 4 * block
+    assert highest_memory(lambda: write_prediction(tmp_path / "p.npz", prediction)) < 3 * NUMPY_BUFFER
+
+
+def with_value(name, value):
+    changed = arrays()[name].copy()
+    changed.reshape(-1)[5] = value
+    return {name: changed}
+
+
+PLAIN = arrays()
+BAD_CONTENT = {
+    "nothing but origin": (dict.fromkeys(("ca_prob", "bb_prob", "aa_prob")), "ca_prob, bb_prob, aa_prob missing"),
+    "no types": ({"aa_prob": None}, "aa_prob missing"),
+    "ca_prob flat": ({"ca_prob": PLAIN["ca_prob"][0]}, "must be volumes of one shape"),
+    "no voxels": ({"ca_prob": np.zeros((0, 3, 3)), "bb_prob": np.zeros((0, 3, 3))}, "must be volumes of one shape"),
+    "bb_prob of another shape": ({"bb_prob": PLAIN["bb_prob"][:-1]}, r"bb_prob \(5, 7, 8\) must be volumes"),
+    "21 types": (
+        {"aa_prob": np.zeros((21, *SHAPE), np.float32)},
+        r"aa_prob has shape \(21, 6, 7, 8\); it must be \(20",
+    ),
+    "types last": ({"aa_prob": np.zeros((*SHAPE, 20), np.float32)}, r"aa_prob has shape \(6, 7, 8, 20\)"),
+    "types in Fortran order": ({"aa_prob": np.asfortranarray(PLAIN["aa_prob"])}, "ascontiguousarray"),
+    "types as numbers": ({"aa_prob": np.zeros((20, *SHAPE), np.int8)}, "aa_prob has type int8"),
+    "types pickled": ({"aa_prob": np.array([{}, []], object)}, "aa_prob"),
+    "ca_prob pickled": ({"ca_prob": np.array([{}, []], object)}, "ca_prob is no plain array"),
+    "text": ({"bb_prob": np.array(["a", "b"])}, "bb_prob has type"),
+    "NaN in ca_prob": (with_value("ca_prob", np.nan), "ca_prob holds values from nan"),
+    "infinite bb_prob": (with_value("bb_prob", np.inf), "bb_prob holds values from .* to inf"),
+    "NaN in aa_prob": (with_value("aa_prob", np.nan), "aa_prob holds values from nan"),
+    "scores, not probabilities": (with_value("aa_prob", 7.5), "aa_prob holds values from 0 to 7.5"),
+    "negative": (with_value("ca_prob", -0.5), "ca_prob holds values from -0.5"),
+    "origin of two numbers": ({"origin": np.zeros(2)}, "three finite numbers"),
+    "origin not finite": ({"origin": np.array([0, np.nan, 0])}, "three finite numbers"),
+    "threshold above 1": ({"threshold": np.array(35.0)}, "one number between 0 and 1"),
+    "many thresholds": ({"threshold": np.array([0.1, 0.2])}, "one number between 0 and 1"),
+}
+
+
+def refused(path, reason):
+    with pytest.raises(InputError, match=reason) as caught:
+        read_prediction(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("case", BAD_CONTENT)
+def test_bad_content_is_named_in_one_line(tmp_path, case):
+    changed, reason = BAD_CONTENT[case]
+    refused(save(tmp_path, **changed), reason)
+
+
+@pytest.mark.parametrize("end", [100, -1, -3000])
+def test_incomplete_file_is_named(tmp_path, end):
+    path = save(tmp_path)
+    path.write_bytes(path.read_bytes()[:end])
+    refused(path, "not a complete .npz")
+
+
+def test_damaged_file_is_named(tmp_path):
+    path = save(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    refused(path, "not a complete .npz")
+
+
+def test_aa_prob_shorter_than_its_header_is_named(tmp_path):
+    path = save(tmp_path)
+    shortened = tmp_path / "s.npz"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(shortened, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, content[:-8] if name == "aa_prob.npy" else content)
+    refused(shortened, "not a complete .npz")
+
+
+def test_other_files_are_named(tmp_path):
+    text = tmp_path / "p.npz"
+    text.write_text("no archive")
+    refused(text, "not a complete .npz")
+    single = tmp_path / "single.npy"
+    np.save(single, np.zeros(3))
+    refused(single, "not a complete .npz")
+    refused(tmp_path / "nowhere.npz", "no such file")
+
+
+def test_rounding_beyond_one_is_clipped(tmp_path):
+    found = read_prediction(save(tmp_path, **with_value("ca_prob", 1.0005)))
+    assert found.ca_prob.max() == 1
