@@ -125,6 +125,7 @@ class BuildConfig:
     """Copies per record name where the FASTA headers do not tell."""
     resume: bool = False
     write_pdb: bool = False
+    reading: ReadingConfig = ReadingConfig()
     candidates: CandidateConfig = CandidateConfig()
     links: LinkConfig = LinkConfig()
     traces: TraceConfig = TraceConfig()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,12 @@ from emodelx.io.maps import MapFile, read_map
 from emodelx.io.masks import read_mask
 from emodelx.io.predictions import read_prediction
 from emodelx.io.sequences import SequenceFile, read_sequences
-from emodelx.machine import available_memory, free_disk, gigabytes, nearest_existing
-from emodelx.records import DensityMap, Prediction
+from emodelx.machine import available_memory, free_disk, gigabytes, is_writable, nearest_existing
+from emodelx.records import Floats, Prediction
 from emodelx.report.results import ResultFiles
 
 if TYPE_CHECKING:  # torch takes seconds to load, and a build from a prediction does without it
     from emodelx.network.device import Device
-    from emodelx.network.weights import WeightsInfo
 
 BASE_MEMORY = 0.6e9
 """Bytes that the program and its libraries take without any data."""
@@ -37,7 +35,6 @@ class Reader:
     """What reads the map: the network's weights and the device that it runs on."""
 
     weights: Path
-    info: WeightsInfo
     device: Device
 
 
@@ -50,8 +47,8 @@ class Inputs:
     sequences : SequenceFile
     map : MapFile or None
         With `mask` and `reader`, when the build starts from a map.
-    mask : DensityMap or None
-        On the grid of the map, 0 to 1.
+    mask : ndarray or None, dtype=float32, shape of the map
+        0 outside, 1 inside.
     reader : Reader or None
     prediction : Prediction or None
         When the build starts from one.
@@ -59,7 +56,7 @@ class Inputs:
 
     sequences: SequenceFile
     map: MapFile | None = None
-    mask: DensityMap | None = None
+    mask: Floats | None = None
     reader: Reader | None = None
     prediction: Prediction | None = None
 
@@ -78,7 +75,7 @@ class Inputs:
         if self.map is not None:
             yield _map_line(self.map)
         if self.mask is not None:
-            yield f"mask: {np.mean(self.mask.values > 0.5):.1%} of the box lies inside"
+            yield f"mask: {np.mean(self.mask > 0.5):.1%} of the box lies inside"
         if self.prediction is not None:
             yield _prediction_line(self.prediction)
         if self.reader is not None:
@@ -124,10 +121,11 @@ def read_inputs(config: BuildConfig) -> Inputs:
 
 def _choose_reader(config: BuildConfig) -> Reader:
     from emodelx.network.device import choose_device
-    from emodelx.network.weights import find_weights, read_info
+    from emodelx.network.weights import find_weights, verify_weights
 
     weights = find_weights(config.weights)
-    return Reader(weights, read_info(weights), choose_device(config.device))
+    verify_weights(weights)
+    return Reader(weights, choose_device(config.device))
 
 
 def check_output(config: BuildConfig) -> None:
@@ -148,7 +146,7 @@ def check_output(config: BuildConfig) -> None:
     place = nearest_existing(output)
     if not place.is_dir():
         raise InputError(f"{output}: {place} is a file; give a folder for the results")
-    if not os.access(place, os.W_OK | os.X_OK):
+    if not is_writable(place):
         raise InputError(f"{output}: no permission to write in {place}; give another folder")
 
 

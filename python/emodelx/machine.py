@@ -51,6 +51,11 @@ def free_disk(folder: Path) -> int:
     return shutil.disk_usage(nearest_existing(folder)).free
 
 
+def is_writable(folder: Path) -> bool:
+    """Return whether files can be made in `folder`."""
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
 def nearest_existing(path: Path) -> Path:
     """Return `path`, or the closest folder above it that exists."""
     path = path.absolute()

@@ -1,7 +1,7 @@
 """From inputs to a model: the only file that knows the order of the stages."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from shlex import join
 from typing import Any
@@ -147,7 +147,7 @@ def _run_stages(
     found = step("candidates", propose_candidates, prediction, config.candidates)
     links = step("links", link_candidates, found, prediction, config.links)
     hops = step("traces", sample_traces, links, config.traces)
-    typed = step("composition", correct_composition, found, sequences)
+    typed = step("composition", lambda c, s, _: correct_composition(c, s), found, sequences)
     scores = step("scores", propagate_scores, typed, hops)
     fragments = step("fragments", register_sequences, typed, links, scores, sequences, config.registration)
     chains = step("chains", register_chains, fragments, typed, links, scores, sequences, config.registration)
@@ -166,8 +166,15 @@ def _prediction(
 
 
 def _read_map(inputs: Inputs, resolution: float | None, run: RunConfig) -> Prediction:
-    """Let the network read the map."""
-    raise NotImplementedError
+    """Let the network read the map, inside the mask."""
+    from emodelx.network.predict import read_density  # torch takes seconds to load
+
+    assert inputs.map is not None
+    assert inputs.reader is not None
+    density = inputs.map.density
+    if inputs.mask is not None:
+        density = replace(density, values=density.values * inputs.mask)
+    return read_density(density, inputs.reader.weights, inputs.reader.device, resolution, run=run)
 
 
 def _judge(model: CalphaModel, log: RunLog) -> None:

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = app(arguments, standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
-        code = _fail("interrupted; the same command with --resume goes on from the last finished stage", INTERRUPTED)
+        code = _fail("interrupted; a build goes on from its last finished stage with --resume", INTERRUPTED)
     except Exception as error:  # whatever it is, the user gets one line and a code
         code = _report(error)
         if "--verbose" in arguments:

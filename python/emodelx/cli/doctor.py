@@ -1,6 +1,5 @@
 """`emodelx doctor`."""
 
-import os
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -34,7 +33,7 @@ def _machine() -> Iterator[tuple[str, str]]:
     yield "cpu", ", ".join(machine.cpu_flags()) or "no known features"
     yield "memory", "unknown" if memory is None else f"{machine.gigabytes(memory)} free"
     here = Path.cwd()
-    writable = "writable" if os.access(here, os.W_OK) else "NOT writable"
+    writable = "writable" if machine.is_writable(here) else "NOT writable"
     yield "folder", f"{here}, {writable}, {machine.gigabytes(machine.free_disk(here))} free"
 
 

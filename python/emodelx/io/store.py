@@ -55,7 +55,7 @@ class Store:
     def load(self, name: str, key: str) -> Any | None:  # noqa: ANN401 - the record that was saved
         """Return the record saved under `name` with this key; None when there is none, or it cannot be read."""
         try:
-            with np.load(self._path(name), allow_pickle=False) as file:
+            with self._path(name).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 if str(file["key"]) != key:
                     return None
                 return _unpack(json.loads(str(file["tree"])), file)

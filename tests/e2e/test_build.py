@@ -1,0 +1,181 @@
+"""From a prediction to all files of a run."""
+
+import csv
+import json
+from html.parser import HTMLParser
+
+import gemmi
+import numpy as np
+import pytest
+
+from emodelx import BuildConfig, build
+
+NAMES = {
+    "m.cif",
+    "m_init.cif",
+    "residues.csv",
+    "report.json",
+    "report.html",
+    "m.cxc",
+    "unmodelled.fasta",
+    "run.log",
+    "work",
+}
+
+
+@pytest.fixture(scope="module")
+def run(planted, emodelx, tmp_path_factory):
+    output = tmp_path_factory.mktemp("build") / "m"
+    done = emodelx("build", "--prediction", planted.prediction, "-pf", planted.fasta, "-o", output)
+    assert done.returncode == 0, done.stderr
+    return output, done
+
+
+def test_the_planted_helices_are_recovered(run, planted):
+    structure = gemmi.read_structure(str(run[0] / "m.cif"))
+    assert {chain.name for chain in structure[0]} == {"A", "B"}
+    for chain in structure[0]:
+        numbers = np.array([residue.label_seq - 1 for residue in chain])
+        found = np.array([residue[0].pos.tolist() for residue in chain])
+        assert len(numbers) >= 45
+        error = np.linalg.norm(found - planted.positions[chain.name][numbers], axis=1)
+        assert error.max() < 1.0
+        names = [gemmi.find_tabulated_residue(residue.name).one_letter_code for residue in chain]
+        assert "".join(names) == "".join(planted.residues[chain.name][i] for i in numbers)
+
+
+def test_every_file_is_there_and_nothing_else(run):
+    output, _ = run
+    assert {path.name for path in output.iterdir()} == NAMES
+    assert all(path.suffix == ".npz" for path in (output / "work").iterdir())
+
+
+def test_stdout_names_the_model(run):
+    output, done = run
+    assert done.stdout.startswith(f"{output / 'm.cif'}: ")
+
+
+def test_progress_is_plain_lines_without_a_terminal(run):
+    lines = run[1].stderr.splitlines()
+    assert [line for line in lines if line.startswith("candidates: ")]
+    assert "\x1b" not in run[1].stderr
+    assert "\r" not in run[1].stderr
+
+
+def test_residues_table_agrees_with_the_model(run):
+    output, _ = run
+    with (output / "residues.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    structure = gemmi.read_structure(str(output / "m.cif"))
+    written = [(chain.name, residue) for chain in structure[0] for residue in chain]
+    assert len(rows) == len(written) > 0
+    for row, (chain, residue) in zip(rows, written, strict=True):
+        assert (row["chain"], int(row["label_seq"])) == (chain, residue.label_seq)
+        assert gemmi.expand_one_letter(row["aa"], gemmi.ResidueKind.AA) == residue.name
+        np.testing.assert_allclose([float(row[x]) for x in "xyz"], residue[0].pos.tolist(), atol=2e-3)
+        assert float(row["confidence"]) == pytest.approx(residue[0].b_iso, abs=0.01)
+        assert row["provenance"] in ("traced", "threaded")
+        if row["p_A"]:
+            assert sum(float(row[f"p_{letter}"]) for letter in "ACDEFGHIKLMNPQRSTVWY") == pytest.approx(1, abs=2e-3)
+
+
+def test_report_counts_what_is_in_the_files(run, planted):
+    output, _ = run
+    report = json.loads((output / "report.json").read_text())
+    built = sum(1 for _ in (output / "residues.csv").open()) - 1
+    assert report["residues_built"] == built == sum(chain["built"] for chain in report["chains"])
+    assert report["residues_expected"] == 100
+    assert report["inputs"]["fasta"]["path"] == str(planted.fasta)
+    assert len(report["inputs"]["prediction"]["sha256"]) == 64
+    assert report["seed"] == 0
+    assert set(report["stage_seconds"]) >= {"candidates", "links", "traces", "scores", "chains", "threading"}
+
+
+def test_unmodelled_and_model_make_up_the_sequences(run):
+    output, _ = run
+    missing = sum(len(line) for line in (output / "unmodelled.fasta").read_text().splitlines() if line[0] != ">")
+    report = json.loads((output / "report.json").read_text())
+    assert missing + report["residues_built"] == report["residues_expected"]
+
+
+def test_the_page_is_whole_and_loads_nothing(run):
+    text = (run[0] / "report.html").read_text()
+    opened, closed = [], []
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            assert tag not in ("script", "link", "img")
+            assert not [value for name, value in attrs if name in ("src", "href")]
+            opened.append(tag)
+
+        def handle_endtag(self, tag):
+            closed.append(tag)
+
+    Tags().feed(text)
+    assert opened.count("svg") == 2
+    assert opened.count("table") == closed.count("table") > 0
+    assert "warning" in text.lower()
+
+
+def test_log_tells_what_ran(run, planted):
+    text = (run[0] / "run.log").read_text()
+    assert f"fasta: {planted.fasta} sha256 " in text
+    assert "stage candidates: " in text
+    assert "finished after" in text.splitlines()[-1]
+
+
+def test_resume_takes_every_stage_and_gives_the_same_bytes(run, planted, emodelx, tmp_path):
+    fresh, _ = run
+    words = ["build", "--prediction", planted.prediction, "-f", planted.fasta, "-o", tmp_path / "m"]
+    assert emodelx(*words, "-q").returncode == 0
+    model = (tmp_path / "m" / "m.cif").read_bytes()
+    again = emodelx(*words, "--resume")
+    assert "candidates: taken from the earlier run" in again.stderr
+    assert model == (tmp_path / "m" / "m.cif").read_bytes() == (fresh / "m.cif").read_bytes()
+
+
+def test_resume_does_not_trust_records_of_other_inputs(planted, emodelx, tmp_path):
+    words = ["build", "--prediction", planted.prediction, "-o", tmp_path / "m"]
+    assert emodelx(*words, "-f", planted.fasta, "-q").returncode == 0
+    other = tmp_path / "other.fasta"
+    other.write_text(planted.fasta.read_text().partition(">x_1")[0])
+    again = emodelx(*words, "-f", other, "--resume")
+    assert "candidates: taken from the earlier run" in again.stderr, "candidates do not depend on the sequences"
+    assert "scores: taken" not in again.stderr
+    assert {chain.name for chain in gemmi.read_structure(str(tmp_path / "m" / "m.cif"))[0]} == {"A"}
+
+
+def test_threads_change_nothing(run, planted, emodelx, tmp_path):
+    words = ["build", "--prediction", planted.prediction, "-f", planted.fasta, "-q"]
+    assert emodelx(*words, "-j", 1, "-o", tmp_path / "m").returncode == 0
+    assert (tmp_path / "m" / "m.cif").read_bytes() == (run[0] / "m.cif").read_bytes()
+
+
+def test_quiet_is_silent_and_pdb_comes_on_request(planted, emodelx, tmp_path):
+    words = ["build", "--prediction", planted.prediction, "-f", planted.fasta, "-o", tmp_path / "m", "-q", "--pdb"]
+    done = emodelx(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert gemmi.read_structure(str(tmp_path / "m" / "m.pdb"))[0].count_atom_sites() > 90
+
+
+def test_python_does_the_same_in_three_lines(run, planted, tmp_path):
+    result = build(BuildConfig(prediction=planted.prediction, fasta=planted.fasta, output=tmp_path / "m"))
+    assert result.files.model.read_bytes() == (run[0] / "m.cif").read_bytes()
+    assert result.report.completeness > 0.9
+
+
+def test_dry_run_and_check_write_nothing(planted, emodelx, tmp_path):
+    words = ["--prediction", planted.prediction, "-f", planted.fasta, "-o", tmp_path / "m"]
+    for command in (["check", *words], ["build", *words, "--dry-run"]):
+        done = emodelx(*command)
+        assert done.returncode == 0, done.stderr
+        assert "sequence" in done.stdout
+        assert "ready to build" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_paths_may_be_relative_and_hold_spaces(planted, emodelx, tmp_path):
+    words = ["build", "--prediction", planted.prediction, "-f", planted.fasta, "-o", "my model/", "-q"]
+    done = emodelx(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "my model" / "my model.cif").exists()
