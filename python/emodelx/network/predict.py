@@ -1,7 +1,7 @@
 """Read a density map with the network, window by window.
 
-Memory is a few volumes, whatever the number of classes: amino-acid probabilities, twenty to a voxel, are kept only where
-a Calpha can be.
+Memory is a few volumes, whatever the number of classes: amino-acid probabilities, twenty to a voxel, are kept only
+where a Calpha can be.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def read_density(
     density: DensityMap,
     weights: Path,
     device: Device,
-    resolution: float | None = None,
-    config: ReadingConfig = ReadingConfig(),
-    run: RunConfig = RunConfig(),
+    resolution: float | None,
+    config: ReadingConfig,
+    run: RunConfig,
 ) -> Prediction:
     """Resample a map, normalise it by the rule of the weights and read it.
 
@@ -57,8 +57,8 @@ def read_density(
         A weights file.
     device : Device
         Where the network runs.
-    resolution : float, optional
-        In Angstrom; estimated from the map when None.
+    resolution : float or None
+        In Angstrom; None estimates it from the map.
     config : ReadingConfig
     run : RunConfig
 
@@ -83,8 +83,8 @@ def predict(
     network: Trunk | Cascade,
     info: WeightsInfo,
     device: Device,
-    config: ReadingConfig = ReadingConfig(),
-    run: RunConfig = RunConfig(),
+    config: ReadingConfig,
+    run: RunConfig,
 ) -> Prediction:
     """Read a normalised map.
 
@@ -106,7 +106,7 @@ def predict(
     ResourceError
         When the device has not enough memory for a single window.
     """
-    network = network.eval().to(device.torch, memory_format=torch.channels_last_3d)
+    network = network.eval().to(device.torch).to(memory_format=torch.channels_last_3d)
 
     def read_windows(windows: Tensor) -> Reading:
         with torch.autocast(device.torch.type, torch.bfloat16, enabled=device.half):
@@ -114,7 +114,8 @@ def predict(
         return read_logits(logits, info.network, info.temperature)
 
     plan = TilePlan.cover(density.values.shape, info.window, config.overlap)
-    tiles = plan.with_density(uniform_filter(density.values, SMOOTHING), config.empty)
+    smooth = np.asarray(uniform_filter(density.values, SMOOTHING), np.float32)
+    tiles = plan.with_density(smooth, config.empty)
     with torch.inference_mode(), torch_threads(run.threads), _memory_of(device):
         stitcher = Stitcher(density.values, plan, device.torch, 0.5 * _type_floor(info))
         batch = config.batch or WINDOWS_AT_ONCE.get(device.torch.type, WINDOWS_AT_ONCE_ON_GPU)
