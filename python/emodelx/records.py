@@ -15,6 +15,9 @@ Points = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
+ODDS_FLOOR = 0.05
+"""Share of candidates whose type the network is taken to have read at random."""
+
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
@@ -134,6 +137,11 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def type_odds(self) -> Floats:
+        """Odds of every type against a random candidate of the map; never below `ODDS_FLOOR`. Shape (n, 20)."""
+        background = np.maximum(self.type_prob.mean(axis=0), 1e-4)
+        return (ODDS_FLOOR + (1 - ODDS_FLOOR) * self.type_prob / background).astype(np.float32)
+
 
 @dataclass(frozen=True)
 class SparseRows:
@@ -212,14 +220,15 @@ class Fragment:
     start : int
         0-based position of its first residue.
     candidates : ndarray, dtype=int64, shape=(length,)
-    score : float
-        Sum of the aligning scores.
+        Candidate of every residue; -1 where it has none. The first and the last have one.
+    probability : ndarray, dtype=float32, shape=(length,)
+        Posterior of every match; 0 where there is no candidate.
     """
 
     sequence: int
     start: int
     candidates: Ints
-    score: float
+    probability: Floats
 
 
 @dataclass(frozen=True)

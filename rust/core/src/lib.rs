@@ -4,15 +4,22 @@
 //! The crate knows no Python, prints nothing and keeps no global state; every result is the same for any
 //! number of threads.
 
+pub mod align;
 pub mod candidates;
 pub mod cells;
+pub mod chains;
 pub mod dbscan;
 pub mod error;
+pub mod geometry;
 pub mod links;
 pub mod monitor;
+pub mod propagate;
+pub mod register;
+pub mod residues;
 pub mod sparse;
 pub mod traces;
 pub mod volume;
+pub mod walk;
 
 pub use error::CoreError;
 pub use monitor::Monitor;

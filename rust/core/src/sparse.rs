@@ -78,6 +78,16 @@ impl SparseRows {
         self.column[range.clone()].iter().zip(&self.value[range]).map(|(c, v)| (*c as usize, *v))
     }
 
+    /// The matrix with rows and columns exchanged.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let mut rows = vec![Vec::new(); self.len()];
+        for i in 0..self.len() {
+            self.row(i).for_each(|(column, value)| rows[column].push((i, value)));
+        }
+        Self::from_rows(&rows)
+    }
+
     /// The three arrays: row starts, columns, values.
     #[must_use]
     pub fn into_parts(self) -> (Vec<i64>, Vec<i64>, Vec<f32>) {

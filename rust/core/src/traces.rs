@@ -5,6 +5,9 @@ use rayon::prelude::*;
 use crate::sparse::{Entry, SparseRows};
 use crate::{CoreError, Monitor};
 
+/// More links than this are refused: the number of walks grows as neighbours to the power of hops.
+const MOST_HOPS: usize = 16;
+
 /// Which walks are sampled.
 #[derive(Debug, Clone, Copy)]
 pub struct Sampling {
@@ -19,6 +22,9 @@ pub struct Sampling {
 /// H(1) .. H(hops): entry `(k', k)` is the best product of likelihoods over the walks of n links from k' to k that
 /// visit no candidate twice; the entries of every column k sum to 1.
 pub fn sample(links: &SparseRows, sampling: &Sampling, monitor: &Monitor) -> Result<Vec<SparseRows>, CoreError> {
+    if sampling.hops > MOST_HOPS || !sampling.floor.is_finite() {
+        return Err(CoreError::Invalid(format!("hops must be at most {MOST_HOPS} and floor finite, not {sampling:?}")));
+    }
     let followed = best_links(links, sampling);
     monitor.begin(links.len());
     let from_start = (0..links.len())
@@ -78,6 +84,7 @@ impl Walker<'_> {
 fn best_per_end(mut ends: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
     ends.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
     ends.dedup_by_key(|end| end.0);
+    ends.shrink_to_fit();
     ends
 }
 

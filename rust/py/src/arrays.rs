@@ -60,6 +60,11 @@ pub fn matrix<'a, T: Element>(name: &str, array: &'a PyReadonlyArray2<'_, T>, co
     array.as_slice().map_err(|_| PyValueError::new_err(format!("{name} must be C-contiguous")))
 }
 
+/// The finite rows of an `(n, W)` array.
+pub fn rows<const W: usize>(name: &str, array: &PyReadonlyArray2<'_, f32>) -> PyResult<Vec<[f32; W]>> {
+    Ok(finite(name, matrix(name, array, W)?)?.as_chunks::<W>().0.to_vec())
+}
+
 /// `values`, all finite.
 pub fn finite<'a>(name: &str, values: &'a [f32]) -> PyResult<&'a [f32]> {
     if values.iter().all(|v| v.is_finite()) {

@@ -5,9 +5,12 @@
 
 mod arrays;
 mod candidates;
+mod chains;
 mod errors;
 mod gate;
 mod links;
+mod propagate;
+mod register;
 mod traces;
 
 use pyo3::prelude::*;
@@ -20,5 +23,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(candidates::refine_candidates, module)?)?;
     module.add_function(wrap_pyfunction!(links::link_candidates, module)?)?;
     module.add_function(wrap_pyfunction!(traces::sample_hops, module)?)?;
+    module.add_function(wrap_pyfunction!(propagate::propagate_types, module)?)?;
+    module.add_function(wrap_pyfunction!(chains::assign_chains, module)?)?;
+    module.add_function(wrap_pyfunction!(register::register_runs, module)?)?;
     Ok(())
 }

@@ -1,0 +1,52 @@
+"""Chain registration: fragments become the copies of their sequences (Algorithm 1)."""
+
+from collections.abc import Sequence as Sequences
+
+import numpy as np
+
+from emodelx import _core
+from emodelx.config import RegistrationConfig, RunConfig
+from emodelx.io.chain_names import name_chains
+from emodelx.records import CalphaModel, Candidates, Chain, Fragment, Links, Provenance, Scores, Sequence
+
+
+def register_chains(
+    fragments: Sequences[Fragment],
+    candidates: Candidates,
+    links: Links,
+    scores: Scores,
+    sequences: Sequences[Sequence],
+    config: RegistrationConfig,
+    run: RunConfig,
+) -> CalphaModel:
+    copy_of = _core.assign_chains(
+        candidates.positions,
+        [(fragment.sequence, fragment.start, fragment.candidates) for fragment in fragments],
+        [sequence.copies for sequence in sequences],
+        threads=run.threads,
+        progress=run.progress,
+    )
+    chains = []
+    for i, (sequence, names) in enumerate(zip(sequences, name_chains(sequences), strict=True)):
+        for copy, name in enumerate(names):
+            own = [f for f, c in zip(fragments, copy_of, strict=True) if f.sequence == i and c == copy]
+            chains.append(_chain(i, name, len(sequence.residues), own, candidates))
+    return CalphaModel(tuple(sequences), tuple(chains))
+
+
+def _chain(sequence: int, name: str, length: int, fragments: Sequences[Fragment], candidates: Candidates) -> Chain:
+    """Lay the fragments of one copy along its sequence."""
+    members = np.full(length, -1)
+    probability = np.zeros(length, np.float32)
+    for fragment in fragments:
+        span = slice(fragment.start, fragment.start + len(fragment.candidates))
+        members[span], probability[span] = fragment.candidates, fragment.probability
+    placed = members >= 0
+    return Chain(
+        sequence,
+        name,
+        positions=np.where(placed[:, None], candidates.positions[members], np.nan),
+        candidates=members,
+        provenance=np.where(placed, Provenance.TRACED, Provenance.MISSING).astype(np.uint8),
+        confidence=np.where(placed, 100 * probability, 0).astype(np.float32),
+    )

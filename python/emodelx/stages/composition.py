@@ -1,0 +1,54 @@
+"""Correction of the amino-acid probabilities by the composition of the sequences, which is known."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emodelx.records import Candidates, Floats, Sequence
+
+TEMPERATURE = 1.5
+"""Networks are too sure of types; their logits are divided by this."""
+ROUNDS = 30
+"""Iterations of the class weights; they converge in about ten."""
+PSEUDOCOUNT = 0.001
+"""Share of every type beside the sequences' own: some candidates are not residues of them."""
+
+
+def correct_composition(candidates: Candidates, sequences: Iterable[Sequence]) -> Candidates:
+    """Reweight the types so that their mean over the candidates is the composition of the sequences.
+
+    A network has its own prior of every type, which differs from map to map. p'(k, a) is proportional to
+    w(a) p(k, a)^(1/T), with weights w found by iterating until the mean of p' over the candidates equals the
+    composition, all copies counted.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    sequences : iterable of Sequence
+
+    Returns
+    -------
+    Candidates
+        The same candidates with corrected `type_prob`.
+    """
+    target = composition(sequences)
+    tempered = np.maximum(candidates.type_prob.astype(np.float64), 1e-9) ** (1 / TEMPERATURE)
+    weights = np.ones(20)
+    for _ in range(ROUNDS):
+        weights *= target / np.maximum(_normalised(tempered * weights).mean(axis=0), 1e-9)
+    return replace(candidates, type_prob=_normalised(tempered * weights).astype(np.float32))
+
+
+def composition(sequences: Iterable[Sequence]) -> NDArray[np.float64]:
+    """Share of every amino-acid type in all copies of the sequences. Shape (20,), sums to 1."""
+    count = np.full(20, 1e-9)
+    for sequence in sequences:
+        codes = sequence.codes()
+        count += sequence.copies * np.bincount(codes[codes >= 0], minlength=20)
+    return _normalised(count / count.sum() + PSEUDOCOUNT)
+
+
+def _normalised(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values / values.sum(axis=-1, keepdims=True)

@@ -1,0 +1,158 @@
+//! Chain registration (Algorithm 1 of the paper): which copy of its sequence each fragment belongs to.
+//!
+//! Fragments join to chains by two kinds of evidence: connectivity (their ends are as far apart as the residues
+//! between them span) and symmetry (together they superpose on a chain that is already joined).
+
+use crate::Point;
+use crate::cells::squared_distance;
+use crate::geometry::{Motion, span_log_odds};
+
+/// Consecutive residues of one sequence at positions in space.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    pub sequence: usize,
+    /// Position of its first residue in the sequence.
+    pub start: usize,
+    /// Residues with a position; the first and the last have one.
+    pub points: Vec<Option<Point>>,
+}
+
+/// Log-odds from which connectivity alone joins two parts.
+const SURE: f64 = 4.0;
+/// Log-odds from which two parts are joined when nothing better is known.
+const LIKELY: f64 = 0.0;
+/// RMSD in Angstrom below which two parts together are symmetric to a chain.
+const SYMMETRIC: f64 = 3.0;
+/// Residues that two chains must share to be superposed.
+const SHARED: usize = 8;
+/// Chains that parts are compared with.
+const MODELS: usize = 4;
+
+/// The copy of its sequence that every piece belongs to; None for what fits into no copy.
+#[must_use]
+pub fn assign(pieces: &[Piece], copies: &[usize]) -> Vec<Option<usize>> {
+    let mut copy_of = vec![None; pieces.len()];
+    for (sequence, &copies) in copies.iter().enumerate() {
+        let own: Vec<usize> = (0..pieces.len()).filter(|&i| pieces[i].sequence == sequence).collect();
+        let mut parts: Vec<Part> = own.iter().map(|&i| Part::new(i, &pieces[i])).collect();
+        join(&mut parts, |a, b| a.connectivity(b), SURE);
+        join_symmetric(&mut parts);
+        join(&mut parts, |a, b| a.connectivity(b), LIKELY);
+        parts.sort_by(|a, b| b.size().cmp(&a.size()).then(a.members.cmp(&b.members)));
+        for (copy, part) in parts.iter().take(copies).enumerate() {
+            part.members.iter().for_each(|&i| copy_of[i] = Some(copy));
+        }
+    }
+    copy_of
+}
+
+/// Pieces that belong together.
+#[derive(Debug, Clone)]
+struct Part {
+    members: Vec<usize>,
+    /// Residues by position, ascending.
+    residues: Vec<(usize, Point)>,
+    /// First and last position of every member, ascending.
+    spans: Vec<(usize, usize)>,
+}
+
+impl Part {
+    fn new(index: usize, piece: &Piece) -> Self {
+        let placed = piece.points.iter().enumerate().filter_map(|(i, p)| p.map(|p| (piece.start + i, p)));
+        let span = (piece.start, piece.start + piece.points.len() - 1);
+        Self { members: vec![index], residues: placed.collect(), spans: vec![span] }
+    }
+
+    fn size(&self) -> usize {
+        self.residues.len()
+    }
+
+    fn at(&self, position: usize) -> Option<&Point> {
+        self.residues.binary_search_by_key(&position, |r| r.0).ok().map(|i| &self.residues[i].1)
+    }
+
+    fn absorb(&mut self, other: &Part) {
+        self.members.extend(&other.members);
+        self.members.sort_unstable();
+        self.residues.extend(&other.residues);
+        self.residues.sort_by_key(|r| r.0);
+        self.spans.extend(&other.spans);
+        self.spans.sort_unstable();
+    }
+
+    /// Log-odds of the distances over the gaps where the two parts follow each other; None where they overlap.
+    fn connectivity(&self, other: &Part) -> Option<f64> {
+        let mine = self.spans.iter().map(|s| (*s, self));
+        let theirs = other.spans.iter().map(|s| (*s, other));
+        let mut all: Vec<((usize, usize), &Part)> = mine.chain(theirs).collect();
+        all.sort_by_key(|(span, _)| *span);
+        let mut total = 0.0;
+        for pair in all.windows(2) {
+            let ((_, end), before) = pair[0];
+            let ((begin, _), after) = pair[1];
+            if begin <= end {
+                return None;
+            }
+            if !std::ptr::eq(before, after) {
+                let distance = squared_distance(before.at(end)?, after.at(begin)?).sqrt();
+                total += span_log_odds(distance, begin - end);
+            }
+        }
+        Some(total)
+    }
+
+    /// Points of this part and of `other` at the positions that both have.
+    fn shared(&self, other: &Part) -> (Vec<Point>, Vec<Point>) {
+        self.residues.iter().filter_map(|(position, p)| other.at(*position).map(|q| (*p, *q))).unzip()
+    }
+
+    /// RMSD of this part and `other` on `model`, whichever of them fixes the motion better, if both share enough with it.
+    fn asymmetry(&self, other: &Part, model: &Part) -> Option<f64> {
+        let (mut mobile, mut target) = self.shared(model);
+        let (more, onto) = other.shared(model);
+        if mobile.len() < SHARED || more.len() < SHARED {
+            return None;
+        }
+        mobile.extend(more);
+        target.extend(onto);
+        Some(Motion::superpose(&mobile, &target)?.rmsd(&mobile, &target))
+    }
+}
+
+/// Joins the two parts with the highest score again and again, until no score reaches `least`.
+fn join(parts: &mut Vec<Part>, score: impl Fn(&Part, &Part) -> Option<f64>, least: f64) {
+    let mut scores: Vec<Vec<Option<f64>>> = (0..parts.len()).map(|i| (0..i).map(|j| score(&parts[i], &parts[j])).collect()).collect();
+    while let Some((i, j)) = best_pair(&scores, least) {
+        // Row and column i leave; part j < i grows.
+        let gone = parts.remove(i);
+        scores.remove(i);
+        scores.iter_mut().skip(i).for_each(|row| {
+            row.remove(i);
+        });
+        parts[j].absorb(&gone);
+        for other in 0..parts.len() {
+            if other != j {
+                scores[other.max(j)][other.min(j)] = score(&parts[other], &parts[j]);
+            }
+        }
+    }
+}
+
+fn best_pair(scores: &[Vec<Option<f64>>], least: f64) -> Option<(usize, usize)> {
+    let all = scores.iter().enumerate().flat_map(|(i, row)| row.iter().enumerate().map(move |(j, s)| (i, j, *s)));
+    let good = all.filter_map(|(i, j, s)| s.filter(|s| *s >= least).map(|s| (i, j, s)));
+    good.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(i, j, _)| (i, j))
+}
+
+/// Joins parts that together superpose on one of the largest parts, the closest first.
+fn join_symmetric(parts: &mut Vec<Part>) {
+    let mut models = parts.clone();
+    models.sort_by(|a, b| b.size().cmp(&a.size()).then(a.members.cmp(&b.members)));
+    models.truncate(MODELS);
+    let score = |a: &Part, b: &Part| {
+        a.connectivity(b).filter(|c| c.is_finite())?;
+        let best = models.iter().filter_map(|model| a.asymmetry(b, model)).min_by(f64::total_cmp)?;
+        Some(-best)
+    };
+    join(parts, score, -SYMMETRIC);
+}

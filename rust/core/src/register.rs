@@ -1,0 +1,166 @@
+//! Sequence registration: runs of candidates that follow a sequence, grown greedily from the best match outwards.
+
+use crate::align::{Evidence, KEPT, Match, align};
+use crate::residues::{ByCode, Residues};
+use crate::walk::WalkGraph;
+use crate::{CoreError, Monitor};
+
+/// A run of consecutive residues of one sequence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Place of its first residue.
+    pub first: usize,
+    /// Candidate of every residue; None where a walk jumped over a missing one.
+    pub candidates: Vec<Option<usize>>,
+    /// Posterior of every match; 0 where there is none.
+    pub probability: Vec<f32>,
+}
+
+/// How runs are grown and kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Growth {
+    /// Shortest run, in matched candidates.
+    pub min_run: usize,
+    /// Lowest posterior of a match that extends a run.
+    pub min_match: f32,
+    /// Lowest mean posterior of a run.
+    pub min_mean: f32,
+}
+
+/// Registers in rounds: the runs of a round are known in the next, which so finds what they leave room for.
+pub fn register(
+    graph: &WalkGraph,
+    residues: &Residues,
+    odds: Vec<ByCode>,
+    rounds: &[Growth],
+    monitor: &Monitor,
+) -> Result<Vec<Run>, CoreError> {
+    if odds.len() != graph.len() {
+        return Err(CoreError::Invalid("odds and links must have the same number of candidates".into()));
+    }
+    let mut evidence = Evidence { odds, known: vec![None; graph.len()], full: vec![false; residues.len()] };
+    let mut runs = Vec::new();
+    for growth in rounds {
+        let matches = align(graph, residues, &evidence, monitor)?;
+        runs = Grower { graph, residues, matches: &matches, growth }.runs();
+        evidence.learn(&runs, residues);
+    }
+    Ok(runs)
+}
+
+impl Evidence {
+    fn learn(&mut self, runs: &[Run], residues: &Residues) {
+        let mut count = vec![0; residues.len()];
+        self.known.fill(None);
+        for (place, k) in runs.iter().flat_map(Run::matches) {
+            self.known[k] = Some(place);
+            count[place] += 1;
+        }
+        self.full = (0..residues.len()).map(|p| count[p] > 0 && count[p] >= residues.copies(p)).collect();
+    }
+}
+
+impl Run {
+    /// Places and candidates of the run.
+    pub fn matches(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.candidates.iter().enumerate().filter_map(|(i, k)| k.map(|k| (self.first + i, k)))
+    }
+
+    /// Number of residues that are expected to be right.
+    #[must_use]
+    pub fn expected(&self) -> f32 {
+        self.probability.iter().sum()
+    }
+}
+
+struct Grower<'a> {
+    graph: &'a WalkGraph,
+    residues: &'a Residues,
+    matches: &'a [[Match; KEPT]],
+    growth: &'a Growth,
+}
+
+impl Grower<'_> {
+    /// Disjoint runs, best first, no place used more often than it has copies.
+    fn runs(&self) -> Vec<Run> {
+        let mut seeds: Vec<usize> = (0..self.graph.len()).filter(|&k| self.probability(k) > 0.0).collect();
+        seeds.sort_by(|a, b| self.probability(*b).total_cmp(&self.probability(*a)).then(a.cmp(b)));
+        let mut taken = vec![false; self.graph.len()];
+        let mut runs: Vec<Run> = seeds.into_iter().filter_map(|k| self.grow(k, &mut taken)).collect();
+        runs.sort_by(|a, b| b.expected().total_cmp(&a.expected()).then(a.first.cmp(&b.first)));
+        let mut count = vec![0; self.residues.len()];
+        runs.into_iter().flat_map(|run| self.cut(&run, &mut count)).collect()
+    }
+
+    /// Best posterior of candidate `k`.
+    fn probability(&self, k: usize) -> f32 {
+        self.matches[k][0].probability
+    }
+
+    /// The run through the best match of `seed`, if nothing has taken the seed yet and the run is good enough.
+    fn grow(&self, seed: usize, taken: &mut [bool]) -> Option<Run> {
+        if taken[seed] {
+            return None;
+        }
+        taken[seed] = true;
+        let place = self.matches[seed][0].place;
+        let mut members = vec![(place, seed)];
+        for direction in [1, -1] {
+            let mut at = (place, seed);
+            while let Some(next) = self.extend(at, direction, taken) {
+                taken[next.1] = true;
+                members.push(next);
+                at = next;
+            }
+        }
+        members.sort_unstable();
+        let run = self.run(&members);
+        if run.is_none() {
+            // The seed stays taken: it cannot seed again, but the others may belong to another run.
+            members.iter().filter(|m| m.1 != seed).for_each(|m| taken[m.1] = false);
+        }
+        run
+    }
+
+    /// The neighbour that agrees best to be the next residue; else the best one to jump to.
+    fn extend(&self, (place, k): (usize, usize), direction: i64, taken: &[bool]) -> Option<(usize, usize)> {
+        let step = |reach: i64, around: &[usize]| {
+            let next = usize::try_from(place as i64 + direction * reach).ok()?;
+            let agrees = |&y: &usize| {
+                let own = &self.matches[y][0];
+                !taken[y] && own.place == next && own.probability >= self.growth.min_match
+            };
+            let best = around.iter().copied().filter(agrees);
+            best.max_by(|a, b| self.probability(*a).total_cmp(&self.probability(*b)).then(b.cmp(a))).map(|y| (next, y))
+        };
+        step(1, self.graph.neighbours(k)).or_else(|| step(2, self.graph.jumps(k)))
+    }
+
+    /// The run of `members`, sorted by place, if it is good enough.
+    fn run(&self, members: &[(usize, usize)]) -> Option<Run> {
+        let expected: f32 = members.iter().map(|m| self.probability(m.1)).sum();
+        let count = members.len();
+        if count < self.growth.min_run || expected < self.growth.min_mean * count as f32 {
+            return None;
+        }
+        let (first, last) = (members.first()?.0, members.last()?.0);
+        let mut run = Run { first, candidates: vec![None; last - first + 1], probability: vec![0.0; last - first + 1] };
+        for &(place, k) in members {
+            run.candidates[place - first] = Some(k);
+            run.probability[place - first] = self.probability(k);
+        }
+        Some(run)
+    }
+
+    /// What is left of `run` where places are not full yet.
+    fn cut(&self, run: &Run, count: &mut [usize]) -> Vec<Run> {
+        let members: Vec<(usize, usize)> = run.matches().collect();
+        let free = |m: &(usize, usize)| count[m.0] < self.residues.copies(m.0);
+        let pieces: Vec<Run> = members
+            .split(|m| !free(m))
+            .filter_map(|piece| self.run(piece))
+            .collect();
+        pieces.iter().flat_map(Run::matches).for_each(|(place, _)| count[place] += 1);
+        pieces
+    }
+}

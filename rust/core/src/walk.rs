@@ -1,0 +1,168 @@
+//! How a chain may walk over candidates: transition probabilities between linked candidates, and jumps over a missing one.
+//!
+//! A walk that stands on a candidate remembers which neighbour it came from, so that it never turns back and bends
+//! only as much as a protein chain does. Everything a walk can remember at one candidate is an *arrival*: arrival 0
+//! is "from nowhere" (a start or a jump), arrival `1 + i` is "from the i-th neighbour".
+
+use crate::cells::{Cells, squared_distance};
+use crate::sparse::SparseRows;
+use crate::{CoreError, Point};
+
+/// Slope of the log-odds of a link in its likelihood H; measured on simulated and on real maps, where it is the same
+/// although the level of H is not.
+const LINK_SLOPE: f32 = 20.0;
+/// Weight of "no neighbour is the next residue" against a link of the reference likelihood.
+const DEAD_END: f32 = 0.3;
+/// Distances in Angstrom of residues i and i + 2, and the odds that a pair of links with such a distance is a bend of a chain.
+const BEND_ODDS: [(f64, f32); 6] = [(4.2, 0.02), (4.7, 0.5), (6.6, 2.5), (7.3, 1.0), (7.9, 0.3), (f64::INFINITY, 0.02)];
+/// Range of i, i + 2 distances in Angstrom over which a walk may jump, the probability that it does, and the number of
+/// candidates among which it then chooses.
+const JUMP_RANGE: (f64, f64) = (4.7, 7.6);
+const JUMP_PROBABILITY: f32 = 0.05;
+const JUMP_CHOICES: f32 = 10.0;
+
+/// Probability of each jump; the same in both directions.
+pub const JUMP: f32 = JUMP_PROBABILITY / JUMP_CHOICES;
+
+/// The transition probabilities of walks.
+#[derive(Debug)]
+pub struct WalkGraph {
+    /// Where the neighbours of each candidate begin in `neighbour` and `back`.
+    start: Vec<usize>,
+    neighbour: Vec<usize>,
+    /// Slot of the candidate in its neighbour's list of neighbours.
+    back: Vec<usize>,
+    /// Where the transition table of each candidate begins in `table`.
+    table_start: Vec<usize>,
+    /// Per candidate and outgoing slot: probability after each arrival.
+    table: Vec<f32>,
+    jumps: Vec<Vec<usize>>,
+}
+
+impl WalkGraph {
+    /// The walks over candidates at `positions` with the links `likelihood`.
+    pub fn new(positions: &[Point], likelihood: &SparseRows) -> Result<Self, CoreError> {
+        if positions.len() != likelihood.len() {
+            return Err(CoreError::Invalid("positions and links must have the same length".into()));
+        }
+        let (start, neighbour, value) = arrays(likelihood);
+        let back = back_slots(&start, &neighbour)?;
+        let mut graph =
+            Self { start, neighbour, back, table_start: vec![0], table: Vec::new(), jumps: jumps(positions)? };
+        let reference = reference_likelihood(&value, positions.len());
+        for k in 0..positions.len() {
+            graph.push_table(positions, &value, reference, k);
+        }
+        Ok(graph)
+    }
+
+    /// Number of candidates.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.start.len() - 1
+    }
+
+    /// Whether there are no candidates.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Linked candidates of `k`.
+    #[must_use]
+    pub fn neighbours(&self, k: usize) -> &[usize] {
+        &self.neighbour[self.start[k]..self.start[k + 1]]
+    }
+
+    /// Slot of `k` in the list of each of its neighbours.
+    #[must_use]
+    pub fn back(&self, k: usize) -> &[usize] {
+        &self.back[self.start[k]..self.start[k + 1]]
+    }
+
+    /// Where the arrivals of `k` begin when all arrivals of all candidates are numbered.
+    #[must_use]
+    pub fn arrival(&self, k: usize) -> usize {
+        self.start[k] + k
+    }
+
+    /// Probability of the step from `k` to its neighbour in `slot`, for every arrival at `k`.
+    #[must_use]
+    pub fn transitions(&self, k: usize, slot: usize) -> &[f32] {
+        let arrivals = self.neighbours(k).len() + 1;
+        let at = self.table_start[k] + slot * arrivals;
+        &self.table[at..at + arrivals]
+    }
+
+    /// Candidates that a walk may jump to from `k`, over a residue whose candidate is missing.
+    #[must_use]
+    pub fn jumps(&self, k: usize) -> &[usize] {
+        &self.jumps[k]
+    }
+
+    fn push_table(&mut self, positions: &[Point], value: &[f32], reference: f32, k: usize) {
+        let range = self.start[k]..self.start[k + 1];
+        let around = &self.neighbour[range.clone()];
+        let odds: Vec<f32> = value[range].iter().map(|h| (LINK_SLOPE * (h - reference)).exp()).collect();
+        let arrivals = around.len() + 1;
+        let mut table = vec![0.0; around.len() * arrivals];
+        for arrival in 0..arrivals {
+            let weight = |slot: usize| match arrival {
+                0 => odds[slot],
+                a if a == slot + 1 => 0.0,
+                a => odds[slot] * bend_odds(squared_distance(&positions[around[a - 1]], &positions[around[slot]])),
+            };
+            let total: f32 = DEAD_END + (0..around.len()).map(weight).sum::<f32>();
+            for slot in 0..around.len() {
+                table[slot * arrivals + arrival] = (1.0 - JUMP_PROBABILITY) * weight(slot) / total;
+            }
+        }
+        self.table.extend(table);
+        self.table_start.push(self.table.len());
+    }
+}
+
+/// The likelihood of the n-th best link of n candidates: a chain through all of them would have that many.
+fn reference_likelihood(value: &[f32], n: usize) -> f32 {
+    let mut sorted = value.to_vec();
+    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+    // Every link is stored twice.
+    sorted.get((2 * n).min(sorted.len()).saturating_sub(1)).copied().unwrap_or(0.0)
+}
+
+fn bend_odds(squared: f64) -> f32 {
+    BEND_ODDS.iter().find(|(d, _)| squared < d * d).map_or(0.0, |(_, odds)| *odds)
+}
+
+fn arrays(rows: &SparseRows) -> (Vec<usize>, Vec<usize>, Vec<f32>) {
+    let mut start = vec![0];
+    let (mut column, mut value) = (Vec::new(), Vec::new());
+    for k in 0..rows.len() {
+        for (c, v) in rows.row(k) {
+            column.push(c);
+            value.push(v);
+        }
+        start.push(column.len());
+    }
+    (start, column, value)
+}
+
+fn back_slots(start: &[usize], neighbour: &[usize]) -> Result<Vec<usize>, CoreError> {
+    let mut back = Vec::with_capacity(neighbour.len());
+    for k in 0..start.len() - 1 {
+        for &y in &neighbour[start[k]..start[k + 1]] {
+            let slot = neighbour[start[y]..start[y + 1]].binary_search(&k);
+            back.push(slot.map_err(|_| CoreError::Invalid("links must be symmetric".into()))?);
+        }
+    }
+    Ok(back)
+}
+
+fn jumps(positions: &[Point]) -> Result<Vec<Vec<usize>>, CoreError> {
+    let (low, high) = (JUMP_RANGE.0.powi(2), JUMP_RANGE.1.powi(2));
+    let cells = Cells::new(positions, JUMP_RANGE.1)?;
+    let of = |p: &Point| {
+        cells.near(p, 1).filter(|&j| (low..high).contains(&squared_distance(p, &positions[j]))).collect()
+    };
+    Ok(positions.iter().map(of).collect())
+}
