@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emodelx.network.spectrum import matching_gain, smooth_profile, soft_cut
+from emodelx.network.spectrum import fall_spacing, matching_gain, smooth_profile, soft_cut
 
 Volume = NDArray[np.float32]
 
@@ -180,5 +180,10 @@ def _rest_after_small_primes(number: int) -> int:
 
 
 def estimate_resolution(volume: Volume) -> float:
-    """Estimate a map's resolution in Angstrom."""
-    raise NotImplementedError
+    """Estimate a map's resolution in Angstrom from where its radial spectrum falls off.
+
+    Good to about 0.4 A (``docs/training.md``), which is enough to place the soft cut; a user's own value is better.
+    """
+    grid = RadialGrid.around(volume.shape)
+    profile = grid.log_amplitude(grid.transform(volume))
+    return fall_spacing(grid.radius(len(profile)), smooth_profile(profile, 1.0))

@@ -61,3 +61,33 @@ def smooth_profile(profile: Tensor, sigma: float) -> Tensor:
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
     padded = torch.cat([profile[:reach].flip(0), profile, profile[-reach:].flip(0)])
     return torch.nn.functional.conv1d(padded[None, None], (kernel / kernel.sum())[None, None])[0, 0]
+
+
+# The fall is looked for between these spacings; a 1 A grid holds nothing finer than 2 A.
+COARSEST_FALL, FINEST_FALL = 6.0, 2.1
+NYQUIST_SPACING = 2.0
+# A map that never falls faster than this against the curve (log10 per 1/A) is sharp up to the grid's limit.
+LEAST_FALL = 4.0
+
+
+def fall_spacing(radius: Tensor, log_amplitude: Tensor) -> float:
+    """Return the spacing in Angstrom where a radial spectrum falls off against the curve.
+
+    The middle between the steepest point of the fall and the point where its slope has gone back to half: filtered maps
+    fall at their resolution, unfiltered ones from signal to noise.
+
+    Parameters
+    ----------
+    radius
+        Frequency of each shell, ``(shells,)``, 1/Angstrom, evenly spaced.
+    log_amplitude
+        log10 amplitude per shell.
+    """
+    (slope,) = torch.gradient(log_amplitude - target_log_amplitude(radius), spacing=float(radius[1] - radius[0]))
+    band = (radius > 1 / COARSEST_FALL) & (radius < 1 / FINEST_FALL)
+    steepest = int(torch.where(band, slope, torch.inf).argmin())
+    if slope[steepest] > -LEAST_FALL:
+        return NYQUIST_SPACING
+    recovered = (slope[steepest:] >= slope[steepest] / 2) | (radius[steepest:] >= 1 / NYQUIST_SPACING)
+    end = steepest + int(recovered.long().argmax())
+    return float(1 / radius[steepest] + 1 / radius[end]) / 2

@@ -1,0 +1,79 @@
+"""What processing and cropping do to a simulated density before the network sees it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emodelx.training.labels import IGNORED, NONE, Labels, dilate
+from emodelx.training.structures import PROTEIN, Structure
+
+TIGHT_MASK_SHARE = 0.35
+ZONE_SHARE = 0.12
+
+
+def random_rotation(rng: np.random.Generator) -> np.ndarray:
+    """Return a uniformly random rotation matrix, float32 ``(3, 3)``, left-multiplying column vectors."""
+    w, x, y, z = (q := rng.normal(size=4)) / np.linalg.norm(q)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ],
+        np.float32,
+    )
+
+
+def random_mask(atoms: Structure, labels: Labels, rng: np.random.Generator) -> tuple[Tensor | None, Labels]:
+    """Cut the map as users do: not at all, tightly around the molecule, or around one of its chains.
+
+    Returns
+    -------
+    tuple
+        What to multiply the density with (None: nothing), ``(size, size, size)``; and the labels of what is left to see.
+    """
+    draw = rng.uniform()
+    if draw < ZONE_SHARE:
+        return _zone(atoms, labels, rng)
+    if draw < ZONE_SHARE + TIGHT_MASK_SHARE:
+        return _soften(dilate(labels.near, int(rng.integers(1, 4))), rng), labels
+    return None, labels
+
+
+def _zone(atoms: Structure, labels: Labels, rng: np.random.Generator) -> tuple[Tensor | None, Labels]:
+    """Keep what lies near one chain; pieces of its neighbours stay inside the zone."""
+    protein = atoms.chain[atoms.kind == PROTEIN]
+    if protein.size == 0:
+        return None, labels
+    size = len(labels.near)
+    xyz = torch.as_tensor(atoms.xyz[atoms.chain == rng.choice(protein)], device=labels.near.device).round().long()
+    xyz = xyz[((xyz >= 0) & (xyz < size)).all(1)]
+    zone = torch.zeros_like(labels.near)
+    zone[xyz[:, 0], xyz[:, 1], xyz[:, 2]] = True
+    zone = dilate(zone, int(rng.integers(3, 6)))
+    unseen = ~zone
+    seen = Labels(
+        labels.backbone.masked_fill(unseen, NONE),
+        labels.calpha.masked_fill(unseen, NONE),
+        labels.amino.masked_fill(unseen, IGNORED),
+        labels.near & zone,
+    )
+    return zone.float(), seen
+
+
+def _soften(mask: Tensor, rng: np.random.Generator) -> Tensor:
+    """Leave the edge hard or ramp it over a few voxels."""
+    soft = mask.float()
+    for _ in range(int(rng.integers(0, 4))):
+        soft = torch.nn.functional.avg_pool3d(soft[None, None], 3, 1, 1)[0, 0]
+    return soft
+
+
+def random_scale(density: Tensor, near: Tensor, rng: np.random.Generator) -> Tensor:
+    """Clip to ``[0, 1]`` with the scatter of scale and zero that whole-map percentiles leave on different maps."""
+    values = density[near] if near.any() else density.reshape(-1)
+    rank = max(1, int(values.numel() * rng.uniform(0.88, 0.997)))
+    top = values.kthvalue(rank).values.clamp(min=1e-6)
+    return ((density - rng.uniform(-0.02, 0.06) * top) / top).clamp(0, 1)

@@ -1,0 +1,125 @@
+"""Training windows, made when they are asked for: window number i of a seed is always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from emodelx.training.augment import random_mask, random_rotation, random_scale
+from emodelx.training.labels import make_labels
+from emodelx.training.loss import Targets
+from emodelx.training.simulate import PADDING, Scene, draw_conditions
+from emodelx.training.structures import NUCLEIC, Structure, StructurePack
+
+LEAST_CALPHAS = 40
+SPREAD_MARGIN = 2.0  # voxels that the spline of an atom needs towards the edge
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Which windows are drawn.
+
+    Attributes
+    ----------
+    size
+        Edge in voxels.
+    seed
+        Of everything random.
+    resolution
+        In A; None draws it for every window.
+    nucleic_share
+        Windows centred on a nucleic acid (not to be taken for protein).
+    outer_share
+        Windows pushed outwards, to the edge of the molecule or beyond it.
+    centre_spread
+        Standard deviation in A of the distance between the centre atom and the window's centre, per axis.
+    """
+
+    size: int = 48
+    seed: int = 1
+    resolution: float | None = None
+    nucleic_share: float = 0.06
+    outer_share: float = 0.12
+    centre_spread: float = 8.0
+
+
+class SimulatedWindows(Dataset[tuple[Tensor, ...]]):
+    """Simulated windows with labels.
+
+    Parameters
+    ----------
+    pack
+        Structures to draw from.
+    config
+        How to draw.
+    count
+        Length of the dataset.
+    device
+        Where the simulation runs.
+    """
+
+    def __init__(
+        self, pack: StructurePack, config: WindowConfig, count: int, device: torch.device = torch.device("cpu")
+    ) -> None:
+        self.pack, self.config, self.count, self.device = pack, config, count, device
+        self._protein_odds = _odds(pack.calpha_counts(), LEAST_CALPHAS, 3000)
+        self._nucleic_odds = _odds(pack.nucleotide_counts(), 8, 400)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the density ``(1, size, size, size)`` float32 and the three label volumes (int64)."""
+        rng = np.random.default_rng((self.config.seed, index))
+        size = self.config.size
+        conditions = draw_conditions(rng, self.config.resolution)
+        padded = self._atoms_of_window(rng)
+        scene = Scene(padded, conditions, size + 2 * PADDING, rng, self.device)
+        inner = slice(PADDING, PADDING + size)
+        density = scene.density()[inner, inner, inner]
+        atoms = padded.select(slice(None), xyz=padded.xyz - np.float32(PADDING))
+        mask, labels = random_mask(atoms, make_labels(atoms, size, self.device), rng)
+        density = random_scale(density if mask is None else density * mask, labels.near, rng)
+        return density[None], labels.backbone, labels.calpha, labels.amino
+
+    def _atoms_of_window(self, rng: np.random.Generator) -> Structure:
+        """Atoms of a randomly chosen, turned and placed structure, in voxel coordinates of the padded window."""
+        structure, anchors = self._structure(rng)
+        xyz = structure.xyz
+        centre = xyz[rng.choice(anchors)] + rng.normal(0, self.config.centre_spread, 3)
+        if rng.uniform() < self.config.outer_share:
+            outwards = centre - xyz.mean(0)
+            centre = centre + rng.uniform(8, 30) * outwards / (np.linalg.norm(outwards) + 1e-6)
+        size = self.config.size + 2 * PADDING
+        near = np.flatnonzero((np.abs(xyz - centre) < size).all(1))
+        turned = (xyz[near] - centre).astype(np.float32) @ random_rotation(rng).T + np.float32(size / 2)
+        kept = ((turned > SPREAD_MARGIN) & (turned < size - 1 - SPREAD_MARGIN)).all(1)
+        residue = np.unique(structure.residue[near[kept]], return_inverse=True)[1].astype(np.int32)
+        return structure.select(near[kept], xyz=turned[kept], residue=residue)
+
+    def _structure(self, rng: np.random.Generator) -> tuple[Structure, NDArray[np.int64]]:
+        """Return a structure and the atoms that the window may be centred on."""
+        nucleic = self._nucleic_odds.any() and rng.uniform() < self.config.nucleic_share
+        odds = self._nucleic_odds if nucleic else self._protein_odds
+        structure = self.pack[int(rng.choice(len(odds), p=odds))]
+        return structure, np.flatnonzero(structure.kind == NUCLEIC if nucleic else structure.calpha)
+
+
+def _odds(counts: NDArray[np.int64], least: int, most: int) -> NDArray[np.float64]:
+    """Probability of each structure: large ones more often, but less than in proportion."""
+    weight = np.where(counts >= least, np.minimum(counts, most), 0) ** 0.7
+    return weight / max(weight.sum(), 1e-12)
+
+
+def batches(windows: SimulatedWindows, batch: int, first: int, workers: int) -> Iterator[tuple[Tensor, Targets]]:
+    """Yield batches from window number ``first * batch`` on; the same ones for any number of workers."""
+    order = range(first * batch, len(windows))
+    loader = DataLoader(windows, batch, sampler=order, num_workers=workers, drop_last=True)
+    for density, *labels in loader:
+        yield density, Targets(*labels)
