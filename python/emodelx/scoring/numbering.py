@@ -1,14 +1,17 @@
 """Puts the residues of two structures on common sequences, however their files number them.
 
-The common sequences come from the reference. A chain whose residues agree with one of them by number keeps its numbers;
-any other is aligned. Chains of one sequence, and nearly equal ones (point mutants, tags), share a common sequence.
+The common sequences come from the reference. A chain that differs from one of them only by a shift of its numbers keeps
+the spacing of its numbers; any other is aligned. Chains of one sequence, and nearly equal ones (point mutants, tags),
+share a common sequence.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import gemmi
 import numpy as np
+from numpy.typing import NDArray
 
 from emodelx.io.structures import CalphaChain
 from emodelx.records import Ints
@@ -19,7 +22,7 @@ UNPLACED = -1
 _UNKNOWN = "X"
 _WORD = 4  # long enough that unrelated sequences of 400 residues share about one word by chance
 _SAME_WORDS = 0.7  # a point mutation costs four words, so this is about 93 % identity
-_SAME_NUMBERS = 0.95
+_SAME_RESIDUES = 0.95
 # A residue is worth half a gap, and gaps may be of any length: loops and whole domains are missing in models.
 _SCORING = {"match": 5, "mismatch": -4, "gapo": -10, "gape": 0}
 
@@ -40,22 +43,21 @@ class NumberedChain:
     positions: Ints
 
 
-@dataclass
-class _CommonSequence:
-    """A sequence of the reference, X where no chain shows the residue."""
+@dataclass(frozen=True)
+class _Worded:
+    """A sequence, X where unknown, and the first place of each of its words."""
 
     residues: str
-    words: frozenset[str] = field(init=False)
+    words: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.words = _words(self.residues)
+        places = range(len(self.residues) - _WORD, -1, -1)
+        words = {self.residues[i : i + _WORD]: i for i in places}
+        object.__setattr__(self, "words", {word: i for word, i in words.items() if _UNKNOWN not in word})
 
-    def learn(self, other: str) -> None:
-        """Fill in residues that another chain with the same numbers shows."""
-        length = max(len(self.residues), len(other))
-        pairs = zip(self.residues.ljust(length, _UNKNOWN), other.ljust(length, _UNKNOWN), strict=True)
-        self.residues = "".join(mine if mine != _UNKNOWN else theirs for mine, theirs in pairs)
-        self.words = _words(self.residues)
+    def known(self) -> int:
+        """Number of residues that are known."""
+        return len(self.residues) - self.residues.count(_UNKNOWN)
 
 
 def number_chains(
@@ -68,34 +70,45 @@ def number_chains(
     model, reference : list of NumberedChain
         One for every chain, in the order given.
     """
-    common: list[_CommonSequence] = []
-    own = {_own_sequence(chain)[0] for chain in reference}
-    for sequence in sorted(own, key=lambda residues: (-_known_count(residues), residues)):
+    common: list[_Worded] = []
+    own = sorted({_own_sequence(chain)[0] for chain in reference})
+    for sequence in sorted(map(_Worded, own), key=_Worded.known, reverse=True):
         _add(common, sequence)
     return _number(model, common), _number(reference, common)
 
 
-def _add(common: list[_CommonSequence], sequence: str) -> None:
+def _add(common: list[_Worded], sequence: _Worded) -> None:
     """Let a sequence of the reference join the common one that it equals, or become one."""
-    same = _same_by_number(sequence, common)
-    if same is not None:
-        common[same].learn(sequence)
-    elif not _is_known(sequence, common):
-        common.append(_CommonSequence(sequence))
+    best, shift = _best_shift(sequence, common)
+    if shift is not None:
+        common[best] = _Worded(_united(common[best].residues, sequence.residues, shift))
+    elif not any(_alike(sequence, other) for other in common):
+        common.append(sequence)
 
 
-def _is_known(sequence: str, common: list[_CommonSequence]) -> bool:
-    words = _words(sequence)
-    return any(len(words & c.words) > _SAME_WORDS * min(len(words), len(c.words)) for c in common)
+def _alike(sequence: _Worded, other: _Worded) -> bool:
+    shared = len(sequence.words.keys() & other.words.keys())
+    return shared > _SAME_WORDS * min(len(sequence.words), len(other.words))
 
 
-def _number(chains: Sequence[CalphaChain], common: list[_CommonSequence]) -> list[NumberedChain]:
+def _united(residues: str, others: str, shift: int) -> str:
+    """Residues of two sequences that differ only in what is known; `others` begins at `shift`."""
+    start, end = min(0, shift), max(len(residues), len(others) + shift)
+    united = np.full(end - start, ord(_UNKNOWN), np.uint8)
+    for known, at in ((others, shift - start), (residues, -start)):
+        letters = _letters(known)
+        places = np.flatnonzero(letters != ord(_UNKNOWN))
+        united[places + at] = letters[places]
+    return united.tobytes().decode("ascii")
+
+
+def _number(chains: Sequence[CalphaChain], common: list[_Worded]) -> list[NumberedChain]:
     maps: dict[str, NumberedChain] = {}
     numbered = []
     for chain in chains:
         sequence, places = _own_sequence(chain)
         if sequence not in maps:
-            maps[sequence] = _map(sequence, common)
+            maps[sequence] = _map(_Worded(sequence), common)
         numbered.append(NumberedChain(maps[sequence].sequence, maps[sequence].positions[places]))
     return numbered
 
@@ -103,46 +116,65 @@ def _number(chains: Sequence[CalphaChain], common: list[_CommonSequence]) -> lis
 def _own_sequence(chain: CalphaChain) -> tuple[str, Ints]:
     """The sequence that a chain counts its residues in, and where they are in it.
 
-    That is the full sequence of the file, else one made of the author's numbers with X between; numbers that do not
-    ascend from 1 are no positions, then the residues just follow one another.
+    That is the full sequence of the file, else one made of the author's numbers with X between; where numbers do not
+    ascend (insertion codes), the residues just follow one another.
     """
-    places = chain.numbers - 1
-    if chain.sequence:
-        return chain.sequence, places
-    if len(places) == 0 or places[0] < 0 or (np.diff(places) <= 0).any() or places[-1] > 10 * len(places) + 1000:
+    numbers = chain.numbers
+    if _counts_in_sequence(chain):
+        return chain.sequence, numbers - 1
+    if len(chain) == 0 or (np.diff(numbers) <= 0).any() or numbers[-1] - numbers[0] > 10 * len(chain) + 1000:
         return chain.residues, np.arange(len(chain))
+    places = numbers - numbers[0]
     residues = np.full(places[-1] + 1, ord(_UNKNOWN), np.uint8)
     residues[places] = _letters(chain.residues)
     return residues.tobytes().decode("ascii"), places
 
 
-def _map(sequence: str, common: list[_CommonSequence]) -> NumberedChain:
+def _counts_in_sequence(chain: CalphaChain) -> bool:
+    """Whether the numbers of a chain are positions in its full sequence; not every program keeps to that."""
+    places = chain.numbers - 1
+    if len(places) == 0 or places.min() < 0 or places.max() >= len(chain.sequence):
+        return False
+    return bool((_letters(chain.sequence)[places] == _letters(chain.residues)).mean() > 0.5)
+
+
+def _map(sequence: _Worded, common: list[_Worded]) -> NumberedChain:
     """Positions of all residues of a sequence on the common one that it resembles most."""
-    same = _same_by_number(sequence, common)
-    if same is not None:
-        return NumberedChain(same, np.arange(len(sequence)))
-    words = _words(sequence)
-    shared = [len(words & c.words) for c in common]
-    best = int(np.argmax(shared))
-    if shared[best] == 0:
-        return NumberedChain(UNPLACED, np.full(len(sequence), UNPLACED))
-    return NumberedChain(best, _align(sequence, common[best].residues))
+    best, shift = _best_shift(sequence, common)
+    length = len(sequence.residues)
+    if best == UNPLACED:
+        return NumberedChain(UNPLACED, np.full(length, UNPLACED))
+    if shift is None:
+        return NumberedChain(best, _align(sequence.residues, common[best].residues))
+    positions = np.arange(length) + shift
+    positions[(positions < 0) | (positions >= len(common[best].residues))] = UNPLACED
+    return NumberedChain(best, positions)
 
 
-def _same_by_number(sequence: str, common: list[_CommonSequence]) -> int | None:
-    """The common sequence that has the same residues at the same places, most of them; None without any."""
-    equal = [_equal_by_number(sequence, c.residues) for c in common]
-    return int(np.argmax(equal)) if any(equal) else None
+def _best_shift(sequence: _Worded, common: list[_Worded]) -> tuple[int, int | None]:
+    """The common sequence that shares most, `UNPLACED` if none shares a word, and the shift that makes both equal.
+
+    The shift, None where there is none, is the position in the common sequence of the first residue.
+    """
+    shared = [len(sequence.words.keys() & other.words.keys()) for other in common]
+    if not any(shared):
+        return UNPLACED, None
+    order = sorted(np.flatnonzero(shared), key=lambda i: (-shared[i], i))
+    shifts = {int(i): _shift(sequence, common[i]) for i in order}
+    return next(((i, shift) for i, shift in shifts.items() if shift is not None), (int(order[0]), None))
 
 
-def _equal_by_number(sequence: str, common: str) -> int:
-    """Number of residues that two sequences have in the same places; 0 unless nearly all agree."""
-    length = min(len(sequence), len(common))
-    mine, theirs = _letters(sequence[:length]), _letters(common[:length])
+def _shift(sequence: _Worded, other: _Worded) -> int | None:
+    """The shift that the common words agree on, if nearly all residues are equal with it."""
+    votes = Counter(other.words[word] - at for word, at in sequence.words.items() if word in other.words)
+    shift = votes.most_common(1)[0][0]
+    mine, theirs = _letters(sequence.residues), _letters(other.residues)
+    start, end = max(0, -shift), min(len(mine), len(theirs) - shift)
+    mine, theirs = mine[start:end], theirs[start + shift : end + shift]
     both = (mine != ord(_UNKNOWN)) & (theirs != ord(_UNKNOWN))
     equal = int((mine == theirs)[both].sum())
-    fewest = min(_known_count(sequence), _known_count(common))
-    return equal if equal >= _SAME_NUMBERS * both.sum() and 2 * equal >= fewest else 0
+    enough = equal >= _SAME_RESIDUES * both.sum() and 2 * equal >= min(sequence.known(), other.known())
+    return shift if enough else None
 
 
 def _align(sequence: str, common: str) -> Ints:
@@ -154,28 +186,13 @@ def _align(sequence: str, common: str) -> Ints:
     for name, value in _SCORING.items():
         setattr(scoring, name, value)
     alignment = gemmi.align_string_sequences(query, target, [], scoring)
-    pairs = _aligned_pairs(alignment, "".join(query), "".join(target))
+    in_query = _letters(alignment.add_gaps("".join(query), 1)) != ord("-")
+    in_target = _letters(alignment.add_gaps("".join(target), 2)) != ord("-")
+    both = in_query & in_target
     positions = np.full(len(sequence), UNPLACED)
-    positions[mine[pairs[0]]] = theirs[pairs[1]]
+    positions[mine[(in_query.cumsum() - 1)[both]]] = theirs[(in_target.cumsum() - 1)[both]]
     return positions
 
 
-def _aligned_pairs(alignment: gemmi.AlignmentResult, query: str, target: str) -> tuple[Ints, Ints]:
-    """Indices of the residues that stand under one another."""
-    in_query = _letters(alignment.add_gaps(query, 1)) != ord("-")
-    in_target = _letters(alignment.add_gaps(target, 2)) != ord("-")
-    both = in_query & in_target
-    return (in_query.cumsum() - 1)[both], (in_target.cumsum() - 1)[both]
-
-
-def _words(sequence: str) -> frozenset[str]:
-    words = (sequence[i : i + _WORD] for i in range(len(sequence) - _WORD + 1))
-    return frozenset(word for word in words if _UNKNOWN not in word)
-
-
-def _known_count(sequence: str) -> int:
-    return len(sequence) - sequence.count(_UNKNOWN)
-
-
-def _letters(sequence: str) -> np.ndarray:
+def _letters(sequence: str) -> NDArray[np.uint8]:
     return np.frombuffer(sequence.encode("ascii"), np.uint8)
