@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,17 +36,38 @@ WINDOWS_AT_ONCE = {"cpu": 1}
 """Windows per batch; more gains nothing on a CPU."""
 WINDOWS_AT_ONCE_ON_GPU = 8
 
+DEFAULT_READING = ReadingConfig()
+DEFAULT_RUN = RunConfig()
+
 ReadWindows = Callable[[Tensor], Reading]
 """From windows (batch, 1, w, w, w) to probabilities."""
+
+
+def masked(density: DensityMap, mask: Floats) -> DensityMap:
+    """Take the density outside a mask away.
+
+    Parameters
+    ----------
+    density : DensityMap
+    mask : ndarray, dtype=float32, shape of the map
+        0 outside, 1 inside, between at a soft edge.
+
+    Returns
+    -------
+    DensityMap
+        The median of the map, which the normalisation takes for no density, stands outside.
+    """
+    floor = np.median(density.values)
+    return replace(density, values=floor + (density.values - floor) * mask)
 
 
 def read_density(
     density: DensityMap,
     weights: Path,
     device: Device,
-    resolution: float | None,
-    config: ReadingConfig,
-    run: RunConfig,
+    resolution: float | None = None,
+    config: ReadingConfig = DEFAULT_READING,
+    run: RunConfig = DEFAULT_RUN,
 ) -> Prediction:
     """Resample a map, normalise it by the rule of the weights and read it.
 
@@ -57,8 +79,8 @@ def read_density(
         A weights file.
     device : Device
         Where the network runs.
-    resolution : float or None
-        In Angstrom; None estimates it from the map.
+    resolution : float, optional
+        In Angstrom; estimated from the map when None.
     config : ReadingConfig
     run : RunConfig
 
@@ -83,8 +105,8 @@ def predict(
     network: Trunk | Cascade,
     info: WeightsInfo,
     device: Device,
-    config: ReadingConfig,
-    run: RunConfig,
+    config: ReadingConfig = DEFAULT_READING,
+    run: RunConfig = DEFAULT_RUN,
 ) -> Prediction:
     """Read a normalised map.
 

@@ -1,7 +1,7 @@
 """Weights files: ``.safetensors`` that carry their own configuration.
 
-The metadata key ``emodelx`` holds a JSON object with everything that reading a map needs (:class:`WeightsInfo`), so that
-the program never guesses. Tensors are stored in half precision and computed in float32. Nothing is ever downloaded.
+The metadata key ``emodelx`` holds a JSON object with everything that reading a map needs (:class:`WeightsInfo`), so
+that the program never guesses. Whatever the stored precision, tensors are computed in float32. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def find_weights(name: str | Path | None = None) -> Path:
         return packaged
     if not Path(wanted).is_file():
         known = ", ".join(path.stem for path in packaged_weights()) or "none"
-        raise WeightsError(f"no weights file '{wanted}'; give a .safetensors file or one of the packaged names ({known})")
+        raise WeightsError(
+            f"no weights file '{wanted}'; give a .safetensors file or one of the packaged names ({known})"
+        )
     return Path(wanted)
 
 
@@ -109,25 +111,38 @@ def packaged_weights() -> list[Path]:
     return sorted(PACKAGED.glob("*.safetensors"))
 
 
-def save_weights(path: Path, network: Trunk | Cascade, info: WeightsInfo) -> None:
-    """Write a network in half precision with its configuration.
+def save_weights(
+    path: Path, network: Trunk | Cascade, info: WeightsInfo, precision: torch.dtype = torch.float16
+) -> None:
+    """Write a network with its configuration.
+
+    Parameters
+    ----------
+    path
+        The new file.
+    network
+        Its parameters and running statistics are stored.
+    info
+        Goes into the metadata.
+    precision
+        Of the stored tensors; half is enough for weights that we train.
 
     Raises
     ------
     WeightsError
-        When a value does not fit half precision.
+        When a value does not fit the precision.
     """
-    tensors = {name: _to_half(name, tensor) for name, tensor in network.state_dict().items()}
+    tensors = {name: _stored(name, tensor, precision) for name, tensor in network.state_dict().items()}
     save_file(tensors, path, metadata={METADATA_KEY: info.to_json()})
 
 
-def _to_half(name: str, tensor: Tensor) -> Tensor:
+def _stored(name: str, tensor: Tensor, precision: torch.dtype) -> Tensor:
     if not tensor.is_floating_point():
         return tensor.contiguous()
-    half = tensor.half().contiguous()
-    if not half.isfinite().all():
-        raise WeightsError(f"{name} holds values that half precision cannot store; the training has diverged")
-    return half
+    stored = tensor.to(precision).contiguous()
+    if not stored.isfinite().all():
+        raise WeightsError(f"{name} holds values that {precision} cannot store; the training has diverged")
+    return stored
 
 
 def read_info(path: Path) -> WeightsInfo:
