@@ -1,7 +1,7 @@
 """From inputs to a model: the only file that knows the order of the stages."""
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from shlex import join
 from typing import Any
@@ -167,13 +167,11 @@ def _prediction(
 
 def _read_map(inputs: Inputs, resolution: float | None, run: RunConfig) -> Prediction:
     """Let the network read the map, inside the mask."""
-    from emodelx.network.predict import read_density  # torch takes seconds to load
+    from emodelx.network.predict import masked, read_density  # torch takes seconds to load
 
     assert inputs.map is not None
     assert inputs.reader is not None
-    density = inputs.map.density
-    if inputs.mask is not None:
-        density = replace(density, values=density.values * inputs.mask)
+    density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
     return read_density(density, inputs.reader.weights, inputs.reader.device, resolution, run=run)
 
 

@@ -136,7 +136,9 @@ def test_12_output_is_a_file(refused, from_prediction, tmp_path):
 
 
 def test_12_output_is_not_writable(refused, from_prediction, monkeypatch):
-    monkeypatch.setattr("emodelx.inputs.is_writable", lambda _: False)  # the tests may run as root, whom no permission stops
+    monkeypatch.setattr(
+        "emodelx.inputs.is_writable", lambda _: False
+    )  # the tests may run as root, whom no permission stops
     refused(from_prediction, INPUT, "no permission to write")
 
 

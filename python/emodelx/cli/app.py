@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from emodelx import __version__
-from emodelx.cli import build, check, doctor
+from emodelx.cli import build, check, doctor, predict, score
 from emodelx.errors import EmodelxError, ResourceError
 
 INTERNAL_ERROR = 1
@@ -39,6 +39,8 @@ def root(
 
 app.command()(build.build)
 app.command()(check.check)
+app.command()(predict.predict)
+app.command()(score.score)
 app.command()(doctor.doctor)
 
 
@@ -50,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(arguments, standalone_mode=False) or 0
+        code = app(arguments, prog_name="emodelx", standalone_mode=False) or 0
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
     except (KeyboardInterrupt, typer.Abort):
         code = _fail("interrupted; a build goes on from its last finished stage with --resume", INTERRUPTED)
     except Exception as error:  # whatever it is, the user gets one line and a code

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from emodelx.progress import Progress, Silent
+from emodelx.progress import SILENT, Progress
 
 HEARTBEAT = 30.0
 """Longest silence in seconds between two plain lines of a stage that advances."""
@@ -30,7 +30,7 @@ HEARTBEAT = 30.0
 def show_progress(quiet: bool) -> Iterator[Progress]:
     """Give the listener that fits where stderr goes."""
     if quiet:
-        yield Silent()
+        yield SILENT
     elif sys.stderr.isatty():
         with _bars() as bars:
             yield TerminalProgress(bars)
@@ -60,7 +60,8 @@ class TerminalProgress:
 
     def finish(self, seconds: float, reused: bool) -> None:  # noqa: ARG002 - the bar shows its own time
         """Fill the bar."""
-        self._bars.update(self._task, completed=1, total=1)
+        total = self._bars.tasks[self._task].total or 1
+        self._bars.update(self._task, completed=total, total=total)
         if reused:
             self._bars.console.print("  taken from the earlier run", style="dim")
 

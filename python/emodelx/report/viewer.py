@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emodelx.records import CalphaModel, DensityMap, Points
+from emodelx.records import CalphaModel, DensityMap, Floats, Points
 
 SHOWN_FRACTION = 0.8
 """The surface is drawn at the level that this fraction of the built Calphas exceeds."""
@@ -39,7 +39,7 @@ def surface_level(density: DensityMap, model: CalphaModel) -> float | None:
     return float(np.quantile(values, 1 - SHOWN_FRACTION)) if values.size else None
 
 
-def _values_at(density: DensityMap, points: Points) -> Points:
+def _values_at(density: DensityMap, points: Points) -> Floats:
     """Map values of the voxels nearest to `points`, (n, 3) in Angstrom; points outside are left out."""
     voxels = np.rint((points - density.origin) / density.spacing).astype(np.int64)
     inside = ((voxels >= 0) & (voxels < density.values.shape)).all(axis=1)

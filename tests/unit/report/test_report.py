@@ -1,0 +1,166 @@
+import csv
+import itertools
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import gemmi
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emodelx.records import DensityMap
+from emodelx.report.page import BANDS, coverage_bar, write_page
+from emodelx.report.residues import write_residues
+from emodelx.report.results import ResultFiles, write_models
+from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues, write_report
+from emodelx.report.unmodelled import missing_stretches, write_unmodelled
+from emodelx.report.viewer import surface_level, write_viewer_script
+
+
+@pytest.fixture
+def report(model):
+    return RunReport(
+        name="m<1>",
+        command="emodelx build",
+        version="1",
+        host="h",
+        device="cpu",
+        started="now",
+        seed=0,
+        threads=1,
+        inputs={"map": InputFile("/a/b.mrc", "00")},
+        assumptions=["one & two"],
+        warnings=["a <doubt>"],
+        candidates=2,
+        residues_built=model.placed_count(),
+        residues_expected=expected_residues(model),
+        chains=chain_coverage(model),
+        stage_seconds={"links": 1.5},
+        peak_memory_bytes=10**9,
+    )
+
+
+def test_coverage_counts(model):
+    a, b = chain_coverage(model)
+    assert (a.length, a.built, a.traced, a.threaded) == (5, 3, 2, 1)
+    assert a.mean_confidence == pytest.approx(75)
+    assert (b.built, b.threaded) == (2, 2)
+    assert expected_residues(model) == 12
+
+
+def test_report_is_plain_json(report, tmp_path):
+    write_report(tmp_path / "r.json", report)
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert content["completeness"] == pytest.approx(5 / 12, abs=1e-4)
+    assert content["chains"][0]["chain"] == "A"
+    assert content["inputs"]["map"]["path"] == "/a/b.mrc"
+
+
+def test_residues_table(model, candidates, tmp_path):
+    write_residues(tmp_path / "r.csv", model, candidates)
+    with (tmp_path / "r.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["chain"], r["label_seq"], r["aa"], r["provenance"]) for r in rows] == [
+        ("A", "2", "K", "traced"),
+        ("A", "3", "V", "traced"),
+        ("A", "5", "A", "threaded"),
+        ("B", "1", "G", "threaded"),
+        ("B", "2", "G", "threaded"),
+    ]
+    assert (rows[0]["ca_prob"], rows[0]["p_K"], rows[0]["p_A"]) == ("0.9000", "1.0000", "0.0000")
+    assert (rows[2]["ca_prob"], rows[2]["p_A"]) == ("", ""), "no candidate, so nothing was read there"
+
+
+def test_unmodelled_names_stretches_and_missing_copies(model, tmp_path):
+    write_unmodelled(tmp_path / "u.fasta", model)
+    assert (tmp_path / "u.fasta").read_text() == (
+        ">A 1-1 of 5 | one <&>\nM\n>A 4-4 of 5 | one <&>\nL\n>not found, copy 2 of 2 | one <&>\nMKVLA\n"
+    )
+
+
+@given(st.lists(st.booleans()))
+def test_missing_stretches_are_the_runs_of_false(placed):
+    stretches = missing_stretches(np.array(placed, bool))
+    covered = [i for first, end in stretches for i in range(first, end)]
+    assert covered == [i for i, there in enumerate(placed) if not there]
+    assert all(second > end for (_, end), (second, _) in itertools.pairwise(stretches))
+
+
+def test_the_page_escapes_what_users_wrote(report, model, tmp_path):
+    write_page(tmp_path / "p.html", report, model)
+    text = (tmp_path / "p.html").read_text()
+    for escaped in ("m&lt;1&gt;", "a &lt;doubt&gt;", "one &lt;&amp;&gt;", "one &amp; two"):
+        assert escaped in text
+    assert "5 of 12 residues (41.7%)" in text
+
+
+def test_the_bar_shows_every_residue_in_its_colour(model):
+    bar = coverage_bar(model.chains[0], residue_width=10)
+    boxes = re.findall(r'<rect x="([\d.]+)" width="([\d.]+)" height="14.0" fill="(#\w+)"/>', bar)
+    very_high, high, low, _ = (colour for _, colour, _ in BANDS)
+    assert boxes == [("10.0", "10.00", very_high), ("20.0", "10.00", high), ("40.0", "10.00", low)]
+
+
+def test_the_viewer_script_opens_map_and_model(tmp_path):
+    script = tmp_path / "m.cxc"
+    write_viewer_script(script, "m.cif", Path("/data/my map.map.gz"), 0.25)
+    lines = script.read_text().splitlines()
+    assert lines[0] == 'open "/data/my map.map.gz" id #1 format mrc'
+    assert "level 0.25" in lines[1]
+    assert lines[2:4] == ['open "m.cif" id #2', "color bfactor #2 palette alphafold"]
+    write_viewer_script(script, "m.cif", None, None)
+    assert script.read_text().splitlines()[0] == 'open "m.cif" id #2'
+
+
+def test_the_surface_covers_most_calphas(model):
+    values = np.zeros((10, 10, 10), np.float32)
+    values[1, 0, 0], values[2, 0, 0], values[3, 0, 0], values[7, 7, 7] = 4, 5, 6, 3
+    density = DensityMap(values, np.zeros(3), np.ones(3))
+    assert surface_level(density, model) == pytest.approx(3)
+    away = replace(density, origin=np.full(3, 1000.0))
+    assert surface_level(away, model) is None
+
+
+def test_the_initial_model_holds_what_is_sure(model, tmp_path):
+    files = ResultFiles(tmp_path, "m")
+    assert write_models(files, model, pdb=True) == []
+    assert gemmi.read_structure(str(files.model))[0].count_atom_sites() == 5
+    assert gemmi.read_structure(str(files.initial))[0].count_atom_sites() == 2
+    assert files.pdb.exists()
+
+
+def test_what_cannot_be_written_is_said(model, tmp_path):
+    files = ResultFiles(tmp_path, "m")
+    unsure = replace(model, chains=(replace(model.chains[1], name="LONG"),))
+    refused = write_models(files, unsure, pdb=True)
+    assert len(refused) == 2
+    assert "no residue has a confidence of 70 or more" in refused[0]
+    assert "no PDB file" in refused[1]
+    assert files.model.exists()
+    assert not files.initial.exists()
+    assert not files.pdb.exists()
+
+
+def test_results_move_together_the_model_last(model, tmp_path, monkeypatch):
+    final = ResultFiles(tmp_path, "m")
+    draft = final.draft(tmp_path / "work" / "results")
+    write_models(draft, model, pdb=False)
+    draft.report.write_text("{}")
+    moved = []
+    replace_file = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda a, b: (moved.append(b), replace_file(a, b))[1])
+    draft.move_to(final)
+    assert moved[-1] == final.model
+    assert set(moved) == {final.model, final.initial, final.report}
+    assert not draft.folder.exists()
+    final.remove()
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]
+
+
+def test_a_draft_starts_empty(tmp_path):
+    files = ResultFiles(tmp_path, "m")
+    files.draft(tmp_path / "d").model.write_text("left by a killed run")
+    assert not list(files.draft(tmp_path / "d").folder.iterdir())

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from emodelx.config import BuildConfig, RunConfig
+from emodelx.errors import InputError
+
+
+def test_strings_become_paths_and_the_folder_names_the_model():
+    config = BuildConfig(output="some/where/", fasta="a.fasta", map="m.mrc")
+    assert config.output == Path("some/where")
+    assert config.map == Path("m.mrc")
+    assert config.name == "where"
+    assert BuildConfig(output=".", fasta="a.fasta", map="m.mrc").name == Path.cwd().name
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "either --map or --prediction"),
+        ({"map": "m", "prediction": "p"}, "either --map or --prediction"),
+        ({"prediction": "p", "mask": "m"}, "--mask needs --map"),
+        ({"map": "m", "resolution": 0.0}, "--resolution 0"),
+        ({"map": "m", "resolution": float("nan")}, "--resolution nan"),
+    ],
+)
+def test_contradictions_are_named(options, said):
+    with pytest.raises(InputError, match=said):
+        BuildConfig(output="o", fasta="f", **options)
+
+
+def test_threads_cannot_be_negative():
+    with pytest.raises(InputError, match="--threads -1"):
+        RunConfig(threads=-1)
+
+
+def test_who_listens_does_not_make_another_configuration():
+    assert RunConfig(progress=print) == RunConfig()
+    assert repr(RunConfig(progress=print)) == repr(RunConfig())
