@@ -2,8 +2,7 @@
 
 import gzip
 import json
-import subprocess
-import sys
+import runpy
 
 import gemmi
 import numpy as np
@@ -17,19 +16,21 @@ from emodelx.scoring import compare
 
 pytestmark = pytest.mark.shared
 
-SCORER = """
-import json, runpy, sys
-score = runpy.run_path(sys.argv[1])["score"]
-print(json.dumps(score(*sys.argv[2:])))
-"""
 CASES = ["7cxr_A", "7n98", "7ng9", "7ose", "7w72", "7o6e", "7alw"]
 MAPS = ["1461_vp6", "20026_3ajo", "2566_3j6b", "30342_7cec", "3240_5fn5", "3488_5ni1", "4118_5ly6", "5185_3j06"]
 MAPS += ["5778_3j5p", "8410_5tj6"]
 
 
-def official(shared, truth, model):
-    command = [sys.executable, "-c", SCORER, str(shared / "cases/score.py"), str(truth), str(model)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+@pytest.fixture(scope="module")
+def official(shared):
+    """`score(truth, model)` of the cases' scorer."""
+    return runpy.run_path(str(shared / "cases/score.py"))["score"]
+
+
+@pytest.fixture(scope="module")
+def make_truth(shared):
+    """`make_truth(reference, fasta)` of the maps' truth maker."""
+    return runpy.run_path(str(shared / "maps/make_truth.py"))["make_truth"]
 
 
 def load(truth):
@@ -76,32 +77,29 @@ def swap_halves(chains, rng):
         one[:half], other[:half] = other[:half].copy(), one[:half].copy()
 
 
-def check(shared, truth, reference, model, tolerance=1e-6):
-    ours, theirs = compare(read_calphas(model), read_calphas(reference)), official(shared, truth, model)
+def check(reference, model, theirs, tolerance=1e-6):
+    ours = compare(read_calphas(model), read_calphas(reference))
     assert 0.2 < theirs["reg_acc"] < 0.95  # a model that is neither right nor useless can tell scorers apart
     for key, value in theirs.items():
         assert getattr(ours, key) == pytest.approx(value, abs=tolerance), key
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_cases(shared, tmp_path, case):
-    truth = shared / f"cases/{case}_truth.json.gz"
-    write_mmcif(tmp_path / "model.cif", spoil(load(truth), shared / f"cases/{case}.fasta", seed=1))
-    check(shared, truth, shared / f"cases/{case}_truth.pdb.gz", tmp_path / "model.cif")
+def test_cases(shared, official, tmp_path, case):
+    truth, model = shared / f"cases/{case}_truth.json.gz", tmp_path / "model.cif"
+    write_mmcif(model, spoil(load(truth), shared / f"cases/{case}.fasta", seed=1))
+    check(shared / f"cases/{case}_truth.pdb.gz", model, official(str(truth), str(model)))
 
 
 @pytest.mark.parametrize("entry", MAPS)
-def test_deposited_models_with_their_own_numbers(shared, tmp_path, entry):
+def test_deposited_models_with_their_own_numbers(shared, official, make_truth, tmp_path, entry):
     emdb, _ = entry.split("_")
-    reference, fasta, truth = (
-        shared / f"maps/emd_{entry}.cif",
-        shared / f"maps/emd_{emdb}.fasta",
-        tmp_path / "truth.json",
-    )
-    subprocess.run([sys.executable, shared / "maps/make_truth.py", reference, fasta, truth], check=True)
-    write_mmcif(tmp_path / "model.cif", spoil(load(truth), fasta, seed=2))
-    # the truth file of 8410 has three residues beside gaps on the wrong side: it aligns, where we take label_seq_id
-    check(shared, truth, reference, tmp_path / "model.cif", 3 / 890 if emdb == "8410" else 1e-6)
+    reference, fasta = shared / f"maps/emd_{entry}.cif", shared / f"maps/emd_{emdb}.fasta"
+    truth, model = tmp_path / "truth.json", tmp_path / "model.cif"
+    truth.write_text(json.dumps(make_truth(reference, fasta)))
+    write_mmcif(model, spoil(load(truth), fasta, seed=2))
+    # the truth made for 8410 has residue 706, alone in a gap, at 622: it aligns, where we read label_seq_id
+    check(reference, model, official(str(truth), str(model)), 2 / 890 if emdb == "8410" else 1e-6)
 
 
 def test_model_without_sequences(shared, tmp_path):

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from textwrap import wrap
 
 import gemmi
 import numpy as np
 
-from emodelx._core import __version__
 from emodelx.constants import THREE_LETTER
 from emodelx.errors import InputError, NothingBuildableError
 from emodelx.io.files import read_bytes, replacing
@@ -99,7 +99,7 @@ def _structure(path: Path, model: CalphaModel, min_confidence: float) -> gemmi.S
 
 def _software() -> gemmi.SoftwareItem:
     software = gemmi.SoftwareItem()
-    software.name, software.version = "emodelx", __version__
+    software.name, software.version = "emodelx", version("emodelx")
     software.classification = gemmi.SoftwareItem.Classification.ModelBuilding
     return software
 
