@@ -29,6 +29,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 GZIP_MODULUS = 1 << 32  # gzip keeps the size of the content in four bytes
 DEFLATE_LIMIT = 1032  # bytes that one compressed byte can stand for at most
 BLOCK_BYTES = 1 << 23  # sections are moved in blocks, so that no second copy of the volume exists
+DEFAULT_LAYOUT = MapLayout()
 SMALLEST_EDGE = 8.0  # Angstrom; less than two turns of a helix
 
 
@@ -89,10 +90,10 @@ def _require_room(edges: NDArray[np.float64], path: Path) -> None:
         raise InputError(f"{path}: the map is too small to hold a protein, {size} A; check its voxel size")
 
 
+@np.errstate(invalid="ignore")
 def repair(values: Floats) -> int:
     """Set voxels that are not finite to 0, or to the finite value nearest to 0, in place; return their number."""
-    with np.errstate(invalid="ignore"):
-        low, high = values.min(), values.max()  # both are NaN where any voxel is
+    low, high = values.min(), values.max()  # both are NaN where any voxel is
     if np.isfinite(low) and np.isfinite(high):
         return 0
     finite = np.isfinite(values)
@@ -139,14 +140,14 @@ def _read_stream(stream: BufferedIOBase, plain_size: int, most: int, path: Path)
     return _read_voxels(stream, header, path), header
 
 
+@np.errstate(invalid="ignore")  # signalling NaN complain when they are converted
 def _read_voxels(stream: BufferedIOBase, header: MapHeader, path: Path) -> Floats:
     values = np.empty(header.shape, np.float32)
     for block in _blocks(in_file_order(values, header.axes)):
         raw = np.empty(block.size * header.value_type.itemsize, np.uint8)
         if stream.readinto(raw.data) < raw.nbytes:
             raise _truncated(header, path)
-        with np.errstate(invalid="ignore"):  # some NaN complain when they are converted
-            block[...] = raw.view(header.value_type).reshape(block.shape)
+        block[...] = raw.view(header.value_type).reshape(block.shape)
     stream.read(1)  # gzip compares its check sum only when it is asked for more
     return values
 
@@ -162,9 +163,6 @@ def _truncated(header: MapHeader, path: Path) -> InputError:
     return InputError(
         f"{path}: the file is cut short, it cannot hold {size} voxels of mode {header.mode}; get it again"
     )
-
-
-DEFAULT_LAYOUT = MapLayout()
 
 
 def write_map(path: Path | str, density: DensityMap, layout: MapLayout = DEFAULT_LAYOUT) -> None:
@@ -194,5 +192,5 @@ def write_map(path: Path | str, density: DensityMap, layout: MapLayout = DEFAULT
 def _compressing(plain: BufferedWriter, path: Path) -> BufferedIOBase:
     if path.suffix.lower() != ".gz":
         return plain
-    # without name and time the same map gives the same bytes
-    return gzip.GzipFile("", "wb", compresslevel=6, fileobj=plain, mtime=0)
+    # noise compresses badly at any level; without name and time the same map gives the same bytes
+    return gzip.GzipFile("", "wb", compresslevel=1, fileobj=plain, mtime=0)

@@ -126,6 +126,7 @@ def bare_name(path: Path) -> str:
     return path.name.lower().removesuffix(".gz")
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the words may be anything
 def parse_header(raw: bytes, path: Path) -> MapHeader:
     """Read a header.
 
@@ -281,8 +282,7 @@ def _warn_of_origin(origin: NDArray[np.float64], start: NDArray[np.float64], pat
 
 def _is_sound(origin: NDArray[np.float32], spacing: NDArray[np.float64]) -> bool:
     """Whether ORIGIN is finite and a step of one voxel still changes it, in the precision of the header."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(origin).all() and (origin + spacing.astype(np.float32) != origin).all())
+    return bool(np.isfinite(origin).all() and (origin + spacing.astype(np.float32) != origin).all())
 
 
 def pack_header(density: DensityMap, layout: MapLayout, path: Path) -> bytes:

@@ -253,6 +253,11 @@ def test_bytes_are_signed_unless_the_file_is_old_or_imod_says_so(tmp_path, words
     assert found.density.values.max() == highest
 
 
+def test_one_interval_along_z_is_a_stack_only_where_the_space_group_says_so(tmp_path):
+    found = read_map(save(tmp_path, raw_map(peak, group=1, intervals=(9, 10, 1))))
+    assert found.density.values.shape == SHAPE
+
+
 def test_extended_header_is_skipped(tmp_path):
     density = read_map(save(tmp_path, raw_map(peak, extended=240))).density
     assert found_peak(density).tolist() == [6, 2.5, 6.75]
@@ -293,6 +298,7 @@ def test_signalling_nan_is_replaced_without_a_complaint(tmp_path):
     found = read_map(save(tmp_path, GOOD_BIG[:1024] + signalling + GOOD_BIG[1028:]))
     assert found.density.values[0, 0, 0] == 0
     assert len(found.warnings) == 1
+    read_map(save(tmp_path, GOOD_BIG[:52] + 3 * signalling + GOOD_BIG[64:196] + 3 * signalling + GOOD_BIG[208:]))
 
 
 def test_replaced_voxels_stay_within_the_range_of_the_map(tmp_path):
