@@ -158,7 +158,12 @@ def _to_prediction(stitcher: Stitcher, density: DensityMap, info: WeightsInfo) -
     wanted = np.isin(known, type_voxels(ca_prob, _type_floor(info)), assume_unique=True)
     columns = [info.amino_order.index(letter) for letter in AMINO_ACIDS]
     return Prediction(
-        ca_prob, bb_prob, known[wanted], type_prob[wanted][:, columns], density.origin, info.calpha_threshold
+        ca_prob,
+        bb_prob,
+        known[wanted],
+        np.ascontiguousarray(type_prob[np.ix_(wanted, columns)]),
+        density.origin,
+        info.calpha_threshold,
     )
 
 
