@@ -19,8 +19,8 @@ pub struct Piece {
 
 /// Log-odds from which connectivity alone joins two parts.
 const SURE: f64 = 4.0;
-/// Log-odds from which two parts are joined when nothing better is known.
-const LIKELY: f64 = 0.0;
+/// Residues at the ends of a piece that may be wrong: distances are measured further in.
+const FRAYED: usize = 2;
 /// RMSD in Angstrom below which two parts together are symmetric to a chain.
 const SYMMETRIC: f64 = 3.0;
 /// Residues that two chains must share to be superposed.
@@ -37,7 +37,7 @@ pub fn assign(pieces: &[Piece], copies: &[usize]) -> Vec<Option<usize>> {
         let mut parts: Vec<Part> = own.iter().map(|&i| Part::new(i, &pieces[i])).collect();
         join(&mut parts, |a, b| a.connectivity(b), SURE);
         join_symmetric(&mut parts);
-        join(&mut parts, |a, b| a.connectivity(b), LIKELY);
+        join(&mut parts, |a, b| a.connectivity(b), f64::MIN);
         parts.sort_by(|a, b| b.size().cmp(&a.size()).then(a.members.cmp(&b.members)));
         for (copy, part) in parts.iter().take(copies).enumerate() {
             part.members.iter().for_each(|&i| copy_of[i] = Some(copy));
@@ -71,6 +71,13 @@ impl Part {
         self.residues.binary_search_by_key(&position, |r| r.0).ok().map(|i| &self.residues[i].1)
     }
 
+    /// The residue a little before the one at `position`, or a little after it, where the end is no longer frayed.
+    fn inward(&self, position: usize, after: bool) -> Option<(usize, Point)> {
+        let at = self.residues.binary_search_by_key(&position, |r| r.0).ok()?;
+        let index = if after { (at + FRAYED).min(self.size() - 1) } else { at.saturating_sub(FRAYED) };
+        Some(self.residues[index])
+    }
+
     fn absorb(&mut self, other: &Part) {
         self.members.extend(&other.members);
         self.members.sort_unstable();
@@ -94,8 +101,8 @@ impl Part {
                 return None;
             }
             if !std::ptr::eq(before, after) {
-                let distance = squared_distance(before.at(end)?, after.at(begin)?).sqrt();
-                total += span_log_odds(distance, begin - end);
+                let (tail, head) = (before.inward(end, false)?, after.inward(begin, true)?);
+                total += span_log_odds(squared_distance(&tail.1, &head.1).sqrt(), head.0 - tail.0);
             }
         }
         Some(total)
