@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emodelx.errors import InputError
-from emodelx.io.predictions import BLOCK_VOXELS, read_prediction, type_voxels, write_prediction
+from emodelx.io import predictions
+from emodelx.io.predictions import read_prediction, type_voxels, write_prediction
 from emodelx.records import Prediction
 
 NUMPY_BUFFER = 1 << 24  # numpy writes arrays through one of this size
@@ -71,9 +72,11 @@ def test_what_another_network_saves_is_read(tmp_path, kind, saver):
 
 def test_threshold_is_optional_and_lowers_the_floor_of_the_types(tmp_path):
     assert read_prediction(save(tmp_path)).threshold == 0.35
-    found = read_prediction(save(tmp_path, threshold=np.float32(0.05)))
+    weak = with_value("ca_prob", 0.07)
+    found = read_prediction(save(tmp_path, **weak, threshold=np.float32(0.05)))
     assert found.threshold == pytest.approx(0.05)
-    assert found.type_voxels.tolist() == slow_type_voxels(arrays()["ca_prob"], np.float32(0.05))
+    assert found.type_voxels.tolist() == slow_type_voxels(weak["ca_prob"], 0.05)
+    assert read_prediction(save(tmp_path, **weak)).type_voxels.tolist() == slow_type_voxels(weak["ca_prob"], 0.1)
 
 
 def test_volumes_in_fortran_order_are_read(tmp_path):
@@ -91,8 +94,10 @@ def random_prediction(shape, seed):
     return Prediction(ca_prob, rng.random(shape, np.float32), voxels, types, rng.normal(size=3), 0.4)
 
 
-@pytest.mark.parametrize("shape", [(5, 6, 7), (1, 1, 1), (101, 103, 105)], ids=str)
-def test_what_is_written_is_read_back(tmp_path, shape):
+@pytest.mark.parametrize("shape", [(15, 6, 17), (1, 1, 1)], ids=str)
+@pytest.mark.parametrize("block", [5, 37, 1 << 20])
+def test_what_is_written_is_read_back(tmp_path, monkeypatch, shape, block):
+    monkeypatch.setattr(predictions, "BLOCK_VOXELS", block)
     written = random_prediction(shape, 3)
     write_prediction(tmp_path / "p.npz", written)
     found = read_prediction(tmp_path / "p.npz")
@@ -112,15 +117,6 @@ def test_numpy_reads_what_is_written(tmp_path):
         assert found["threshold"] == 0.4
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory):
-    """A prediction whose amino-acid volume is 240 MB, and its file."""
-    prediction = random_prediction((140, 145, 150), 1)
-    path = tmp_path_factory.mktemp("large") / "p.npz"
-    write_prediction(path, prediction)
-    return prediction, path
-
-
 def highest_memory(action):
     tracemalloc.start()
     action()
@@ -129,11 +125,13 @@ def highest_memory(action):
     return highest
 
 
-def test_memory_does_not_grow_with_the_number_of_types(large, tmp_path):
-    prediction, path = large
-    volume, block, kept = prediction.ca_prob.nbytes, 4 * BLOCK_VOXELS, prediction.type_prob.nbytes
-    assert highest_memory(lambda: read_prediction(path)) < 4 * volume + kept + 4 * block
-    assert highest_memory(lambda: write_prediction(tmp_path / "p.npz", prediction)) < 3 * NUMPY_BUFFER
+def test_memory_does_not_grow_with_the_number_of_types(tmp_path, monkeypatch):
+    monkeypatch.setattr(predictions, "BLOCK_VOXELS", 1 << 16)
+    written, path = random_prediction((90, 95, 100), 1), tmp_path / "p.npz"
+    volume, kept, block = written.ca_prob.nbytes, written.type_prob.nbytes, 4 << 16
+    assert 20 * volume > 3 * NUMPY_BUFFER  # otherwise this test could not fail
+    assert highest_memory(lambda: write_prediction(path, written)) < 3 * NUMPY_BUFFER
+    assert highest_memory(lambda: read_prediction(path)) < 5 * volume + kept + 4 * block
 
 
 def with_value(name, value):
