@@ -2,8 +2,9 @@
 
 use emodelx_core::sparse::SparseRows;
 use emodelx_core::volume::Volume;
+use numpy::ndarray::Dimension;
 use numpy::{
-    Element, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3,
+    Element, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3,
     PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyValueError;
@@ -33,8 +34,7 @@ pub fn points(name: &str, array: &PyReadonlyArray2<'_, f64>) -> PyResult<Vec<[f6
 /// The values of a C-contiguous `(nx, ny, nz)` volume and its shape.
 pub fn volume<'a, T: Element>(name: &str, array: &'a PyReadonlyArray3<'_, T>) -> PyResult<(&'a [T], [usize; 3])> {
     let shape = [array.shape()[0], array.shape()[1], array.shape()[2]];
-    let values = array.as_slice().map_err(|_| PyValueError::new_err(format!("{name} must be C-contiguous")))?;
-    Ok((values, shape))
+    Ok((c_slice(name, array)?, shape))
 }
 
 /// A volume of finite values.
@@ -57,7 +57,15 @@ pub fn matrix<'a, T: Element>(name: &str, array: &'a PyReadonlyArray2<'_, T>, co
             shape[0], shape[1]
         )));
     }
-    array.as_slice().map_err(|_| PyValueError::new_err(format!("{name} must be C-contiguous")))
+    c_slice(name, array)
+}
+
+/// The values in C order; Fortran order, which `as_slice` lets through, would transpose them.
+fn c_slice<'a, T: Element, D: Dimension>(name: &str, array: &'a PyReadonlyArray<'_, T, D>) -> PyResult<&'a [T]> {
+    match array.as_slice() {
+        Ok(values) if array.is_c_contiguous() => Ok(values),
+        _ => Err(PyValueError::new_err(format!("{name} must be C-contiguous"))),
+    }
 }
 
 /// The finite rows of an `(n, W)` array.
