@@ -6,6 +6,7 @@ Each source has its own dialect:
 source      header                                                       name, chains
 =========== ============================================================ ===============
 RCSB        ``7W72_1|Chains A, B[auth C]|Some protein|Homo sapiens``     7W72_1; A, C
+RCSB, old   ``1ABC:A|PDBID|CHAIN|SEQUENCE``                              1ABC:A; A
 PDB seqres  ``101m_A mol:protein length:154  MYOGLOBIN``                 101m_A; A
 UniProt     ``sp|P12345|NAME_HUMAN Some protein OS=Homo sapiens OX=9606``  P12345; none
 NCBI        ``NP_000508.1 hemoglobin``, ``gi|1|ref|NP_000508.1| ...``    NP_000508.1; none
@@ -21,6 +22,7 @@ from typing import Literal
 _DATABASES = frozenset({"sp", "tr", "gb", "ref", "emb", "dbj", "pir", "prf", "gnl", "lcl", "tpg", "tpe", "tpd"})
 _CHAIN_FIELD = re.compile(r"chains?[\s:]+(\S.*)", re.IGNORECASE)
 _NCBI_CHAIN = re.compile(r"\S+\s+chain (\w+),", re.IGNORECASE)
+_OLD_RCSB = re.compile(r"\w{4}:(\w+)\|PDBID\|", re.IGNORECASE)
 _AUTHOR_NAME = re.compile(r"(\S+?)\s*\[\s*auth\s+(\S+?)\s*\]", re.IGNORECASE)
 # A lone word is a chain only when it is short: `>GFP` names a protein.
 _BARE_CHAINS = re.compile(r"\w{1,2}|\w{1,4}(\s*,\s*\w{1,4})+")
@@ -86,7 +88,7 @@ def _chains(text: str, fields: list[str]) -> tuple[str, ...]:
     for field in fields:
         if listed := _CHAIN_FIELD.fullmatch(field):
             return _split_chains(listed[1])
-    if told := _NCBI_CHAIN.match(text):
+    if told := _NCBI_CHAIN.match(text) or _OLD_RCSB.match(text):
         return (told[1],)
     if fields[0].lower() == "pdb" and len(fields) > 2:
         return (_first_word(fields[2]),)

@@ -31,6 +31,7 @@ def read(tmp_path):
         ("7W72_1|Chain A[auth U]|Phosphatidylinositol glycan|Homo sapiens (9606)", "7W72_1", ("U",)),
         ("7W72_1|Chains A, B[auth C]|Some protein|Homo sapiens", "7W72_1", ("A", "C")),
         ("7W72_1|Chains AA[auth 1], BB [auth 2x]|Some protein|", "7W72_1", ("1", "2x")),
+        ("1ABC:B|PDBID|CHAIN|SEQUENCE", "1ABC:B", ("B",)),
         ("3J6B_1|Chain 9|", "3J6B_1", ("9",)),
         ("sp|P12345|AATM_RABIT Aspartate aminotransferase OS=Oryctolagus OX=9986 GN=GOT2", "P12345", ()),
         ("tr|A0A024|A0A024_HUMAN Chain length determinant OS=Homo sapiens", "A0A024", ()),

@@ -75,6 +75,14 @@ def test_chain_names_do_not_matter():
     assert compare(model, reference).reg_acc == 1
 
 
+def test_the_nearer_copy_is_matched_even_when_none_is_near():
+    reference = [line_of(SEQUENCE, (0, 50 * k, 0)) for k in range(2)]
+    model = [line_of(SEQUENCE, (0, 50 * k + 4, 0)) for k in (1, 0)]
+    result = compare(model, reference)
+    assert result.reg_acc == 0
+    assert result.tm == pytest.approx(tm_term(4, 40))
+
+
 def test_one_model_chain_cannot_be_two_copies():
     reference = [line_of(SEQUENCE, (0, 50 * k, 0)) for k in range(2)]
     # the first half of a model chain is on one copy, the second half on the other
