@@ -43,12 +43,15 @@ class BuildResult:
     ----------
     model : CalphaModel
     candidates : Candidates
+    prediction : Prediction
+        What the network said.
     report : RunReport
     files : ResultFiles
     """
 
     model: CalphaModel
     candidates: Candidates
+    prediction: Prediction
     report: RunReport
     files: ResultFiles
 
@@ -89,7 +92,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         store = Store(files.folder / "work")
         store.open()
         stepper = Stepper(store, config.run, config.resume, log)
-        candidates, model = _run_stages(config, inputs, sources, stepper)
+        prediction, candidates, model = _run_stages(config, inputs, sources, stepper)
         _judge(model, log)
         draft = files.draft(store.folder / "results")
         for refusal in write_models(draft, model, config.write_pdb):
@@ -109,7 +112,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         )
         write_tables(draft, report, model, candidates)
         draft.move_to(files)
-    return BuildResult(model, candidates, report, files)
+    return BuildResult(model, candidates, prediction, report, files)
 
 
 def _sources(config: BuildConfig, inputs: Inputs) -> dict[str, InputFile]:
@@ -139,7 +142,7 @@ def _tell(inputs: Inputs, sources: dict[str, InputFile], log: RunLog) -> None:
 
 def _run_stages(
     config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper
-) -> tuple[Candidates, CalphaModel]:
+) -> tuple[Prediction, Candidates, CalphaModel]:
     """Go from the inputs to the registered model."""
     step = stepper.step
     prediction = _prediction(config, inputs, sources, stepper)
@@ -152,7 +155,7 @@ def _run_stages(
     fragments = step("fragments", register_sequences, typed, links, scores, sequences, config.registration)
     chains = step("chains", register_chains, fragments, typed, links, scores, sequences, config.registration)
     model = step("threading", thread_gaps, chains, typed, links, scores, prediction, config.threading)
-    return found.record, model.record
+    return prediction.record, found.record, model.record
 
 
 def _prediction(

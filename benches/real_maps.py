@@ -1,0 +1,179 @@
+"""Build every map of a folder of real maps with reference models, and write the table of `docs/accuracy.md`.
+
+Usage: python benches/real_maps.py MAPS_FOLDER OUTPUT_FOLDER [--weights FILE] [--given-resolution] [--only EMDB ...]
+
+The folder holds `manifest.csv` (columns emdb, resolution, map, model, fasta), as described in docs/accuracy.md. Every
+map is built in a process of its own, so that time and memory are its own.
+"""
+
+import argparse
+import csv
+import json
+import multiprocessing
+import resource
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import KDTree
+
+from emodelx import BuildConfig, build
+from emodelx.constants import AMINO_ACIDS
+from emodelx.errors import EmodelxError
+from emodelx.io.structures import CalphaChain, read_calphas
+from emodelx.records import Candidates, Points, Prediction
+from emodelx.scoring import compare
+
+NEAR = 2.0
+"""Angstrom; a candidate this close to a Calpha of the reference has found it."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the network read, against the reference.
+
+    Attributes
+    ----------
+    recall, precision : float
+        Reference Calphas with a candidate within 2 A, and candidates within 2 A of a reference Calpha.
+    recall_paired, precision_paired : float
+        The same when a candidate and a Calpha may be paired only once.
+    rms : float
+        Of the pairs, in Angstrom.
+    top1, top3 : float
+        Reference Calphas whose residue type is the first, or among the first three, of the amino-acid probabilities at
+        the nearest voxel; a Calpha where nothing was read counts as wrong.
+    """
+
+    recall: float
+    precision: float
+    recall_paired: float
+    precision_paired: float
+    rms: float
+    top1: float
+    top3: float
+
+
+def read_against(reference: list[CalphaChain], candidates: Candidates, prediction: Prediction) -> Reading:
+    """Compare candidates and amino-acid probabilities with a reference model."""
+    true = np.concatenate([chain.positions for chain in reference])
+    types = np.array([AMINO_ACIDS.find(letter) for chain in reference for letter in chain.residues])
+    to_candidate = KDTree(candidates.positions).query(true)[0]
+    to_true = KDTree(true).query(candidates.positions)[0]
+    paired = pair_distances(true, candidates.positions)
+    rank = type_ranks(true, types, prediction)
+    return Reading(
+        recall=float((to_candidate < NEAR).mean()),
+        precision=float((to_true < NEAR).mean()),
+        recall_paired=len(paired) / len(true),
+        precision_paired=len(paired) / len(candidates),
+        rms=float(np.sqrt((paired**2).mean())) if len(paired) else float("nan"),
+        top1=float((rank < 1).mean()),
+        top3=float((rank < 3).mean()),
+    )
+
+
+def pair_distances(true: Points, found: Points) -> np.ndarray:
+    """Distances of a one-to-one pairing within 2 A that pairs as many as possible, Angstrom."""
+    near = KDTree(true).sparse_distance_matrix(KDTree(found), NEAR, output_type="ndarray")
+    rows, row_of = np.unique(near["i"], return_inverse=True)
+    columns, column_of = np.unique(near["j"], return_inverse=True)
+    gain = np.zeros((len(rows), len(columns)))
+    gain[row_of, column_of] = 10 * NEAR - near["v"]
+    chosen = linear_sum_assignment(gain, maximize=True)
+    distances = 10 * NEAR - gain[chosen]
+    return distances[distances < NEAR]
+
+
+def type_ranks(true: Points, types: np.ndarray, prediction: Prediction) -> np.ndarray:
+    """Rank of the right type at every Calpha of known type, 0 = first; 20 where nothing was read."""
+    shape = np.array(prediction.ca_prob.shape)
+    voxel = np.clip(np.round(true - prediction.origin).astype(int), 0, shape - 1)
+    flat = np.ravel_multi_index(tuple(voxel.T), tuple(shape))
+    place = np.searchsorted(prediction.type_voxels, flat)
+    place = np.minimum(place, len(prediction.type_voxels) - 1)
+    read = prediction.type_voxels[place] == flat
+    prob = prediction.type_prob[place]
+    right = np.take_along_axis(prob, np.maximum(types, 0)[:, None], axis=1)
+    rank = np.where(read, (prob > right).sum(axis=1), len(AMINO_ACIDS))
+    return rank[types >= 0]
+
+
+def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, given_resolution: bool) -> dict:
+    """Build one map and return its row of the table."""
+    reference = read_calphas(maps / row["model"])
+    facts = {"emdb": row["emdb"], "resolution": float(row["resolution"])}
+    config = BuildConfig(
+        map=maps / row["map"],
+        fasta=maps / row["fasta"],
+        output=output / f"emd_{row['emdb']}",
+        weights=weights,
+        resolution=float(row["resolution"]) if given_resolution else None,
+    )
+    wall, cpu = time.perf_counter(), time.process_time()
+    try:
+        result = build(config)
+    except EmodelxError as error:
+        return facts | {"error": str(error)}
+    return facts | {
+        **asdict(read_against(reference, result.candidates, result.prediction)),
+        **asdict(compare(read_calphas(result.files.model), reference)),
+        "wall_s": time.perf_counter() - wall,
+        "cpu_s": time.process_time() - cpu,
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+
+
+READING_COLUMNS = ("recall", "precision", "recall_paired", "precision_paired", "rms", "top1", "top3")
+MODEL_COLUMNS = (
+    "n_true",
+    "n_model",
+    "ca_recall",
+    "ca_precision",
+    "seq_recall",
+    "reg_acc",
+    "reg_precision",
+    "tm",
+    "coverage",
+)
+COST_COLUMNS = ("wall_s", "cpu_s", "peak_gb")
+
+
+def table(rows: list[dict]) -> str:
+    """Rows as a Markdown table."""
+    columns = ("emdb", "resolution", *READING_COLUMNS, *MODEL_COLUMNS, *COST_COLUMNS)
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(cell(row.get(column)) for column in columns) + " |" for row in rows]
+    return "\n".join(lines + [f"\nEMD-{row['emdb']}: {row['error']}" for row in rows if "error" in row])
+
+
+def cell(value: object) -> str:
+    """One value as text."""
+    return "-" if value is None else f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    """Run all maps and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("maps", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--weights")
+    parser.add_argument("--given-resolution", action="store_true", help="pass the manifest's resolution to the build")
+    parser.add_argument("--only", nargs="*")
+    options = parser.parse_args()
+    with (options.maps / "manifest.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if not options.only or row["emdb"] in options.only]
+    spawn = multiprocessing.get_context("spawn")
+    results = []
+    for row in sorted(rows, key=lambda row: float(row["resolution"])):
+        with spawn.Pool(1) as pool:
+            task = (row, options.maps, options.output, options.weights, options.given_resolution)
+            results.append(pool.apply(run_map, task))
+        print(json.dumps(results[-1]), flush=True)
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
