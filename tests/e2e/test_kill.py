@@ -63,12 +63,12 @@ def test_a_new_run_removes_the_old_model_before_it_works(words, emodelx, tmp_pat
     mine = output / "notes.txt"
     mine.write_text("not a result")
     process = start([*words, "-o", output])
-    while (output / "m.cif").exists():
+    while (output / "m_init.cif").exists():
         assert process.poll() is None
         time.sleep(0.001)
     process.kill()
     process.wait()
-    assert not (output / "report.json").exists()
+    assert not (output / "m.cif").exists(), "the model goes first"
     assert mine.exists()
 
 

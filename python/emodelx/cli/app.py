@@ -4,12 +4,13 @@ import errno
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
 from emodelx import __version__
-from emodelx.cli import build, check, doctor, predict, score
-from emodelx.errors import EmodelxError, ResourceError
+from emodelx.cli import build, check, doctor, predict, score, train, weights
+from emodelx.errors import EmodelxError, InputError, ResourceError
 
 INTERNAL_ERROR = 1
 INTERRUPTED = 130
@@ -41,6 +42,8 @@ app.command()(build.build)
 app.command()(check.check)
 app.command()(predict.predict)
 app.command()(score.score)
+app.add_typer(weights.app, name="weights")
+app.command()(train.train)
 app.command()(doctor.doctor)
 
 
@@ -69,7 +72,7 @@ def _report(error: Exception) -> int:
     if isinstance(error, EmodelxError):
         return _fail(str(error), error.exit_code)
     if isinstance(error, UsageError):
-        return _fail(f"{error.format_message()} (see 'emodelx --help')", 2)  # pyright: ignore[reportAttributeAccessIssue]
+        return _fail(_usage(error), InputError.exit_code)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _fail(
             f"the disk is full ({error.filename}); make room and repeat with --resume", ResourceError.exit_code
@@ -82,6 +85,11 @@ def _report(error: Exception) -> int:
         f"internal error: {type(error).__name__}: {error}; please report it with the output of --verbose",
         INTERNAL_ERROR,
     )
+
+
+def _usage(error: Any) -> str:  # noqa: ANN401 - a `UsageError`, see there
+    words = error.ctx.command_path if error.ctx else "emodelx"
+    return f"{error.format_message()} (see '{words} --help')"
 
 
 def _fail(message: str, code: int) -> int:

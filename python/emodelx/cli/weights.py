@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from emodelx.network.weights import WeightsInfo
 
-app = typer.Typer(help="List, verify and import network weights.", rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(help="List, verify and import network weights.", rich_markup_mode=None)
 
 
 @app.command("list")
