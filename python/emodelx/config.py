@@ -36,8 +36,8 @@ class CandidateConfig:
     cluster_min_samples: int = 10
     """DBSCAN core size in voxels."""
     nms_radius: float = 2.3
-    """A candidate is the highest voxel within this many Angstrom. The paper suppresses non-maxima in 3 x 3 x 3 voxels; the
-    published code greedily takes the best voxel and drops all within 3 A, which lets shoulders of wide peaks through."""
+    """A candidate is the highest voxel within this many Angstrom. The paper suppresses non-maxima in 3 x 3 x 3 voxels;
+    the published code takes the best voxel and drops all within 3 A, which lets shoulders of wide peaks through."""
 
 
 @dataclass(frozen=True)
