@@ -21,6 +21,7 @@ Volume = NDArray[np.float32]
 SHELLS_PER_FREQUENCY = 100  # radial shells are 0.01 1/A wide
 SMOOTHING_SHELLS = 2.0
 PERCENTILE_SAMPLES = 4_000_000
+LEAST_POWER = 1e-36  # keeps the logarithm of an empty map finite
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _stretch(volume: Volume, floor: np.floating, top: np.floating) -> Volume:
 
 
 def _percentile(values: Volume, percentile: float) -> np.floating:
-    """Percentile of at most `PERCENTILE_SAMPLES` evenly spaced values: a sort of a 400^3 map would cost more than reading it."""
+    """Percentile of at most `PERCENTILE_SAMPLES` evenly spaced values; sorting all of a 400^3 map would take long."""
     flat = values.reshape(-1)
     return np.percentile(flat[:: 1 + flat.size // PERCENTILE_SAMPLES], percentile)
 
@@ -149,19 +150,21 @@ class RadialGrid:
         return (square.sqrt() * SHELLS_PER_FREQUENCY).long()
 
     def log_amplitude(self, transform: Tensor) -> Tensor:
-        """log10 of the root mean square amplitude of every shell, float32."""
+        """log10 of the root mean square amplitude of every shell, float32; interpolated where a shell is empty."""
         count = int(np.sqrt(0.75) * SHELLS_PER_FREQUENCY) + 1
         power, number = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
         for slab, plane in enumerate(transform):
             shells = self.shells(slab).reshape(-1)
             power += torch.bincount(shells, plane.abs().square().double().reshape(-1), minlength=count)
             number += torch.bincount(shells, minlength=count)
-        return (0.5 * torch.log10(power / number.clamp(min=1) + 1e-18)).float()
+        filled = number.nonzero()[:, 0].numpy()
+        values = 0.5 * np.log10(power.numpy()[filled] / number.numpy()[filled] + LEAST_POWER)
+        return torch.from_numpy(np.interp(np.arange(count), filled, values)).float()
 
     def scale(self, transform: Tensor, factor: Tensor) -> None:
         """Multiply every coefficient in place by the `factor` of its shell."""
-        for slab, plane in enumerate(transform):
-            plane *= factor[self.shells(slab)]
+        for slab in range(len(transform)):
+            transform[slab] *= factor[self.shells(slab)]
 
 
 def _fast_even_size(size: int) -> int:

@@ -1,8 +1,8 @@
 """One radial amplitude curve for every map.
 
 Maps of the same resolution differ by a factor of ten in sharpening. Before the network, the amplitudes of a map are
-scaled, shell by shell, to the curve below and cut softly at the resolution; a simulated training window goes through the
-same functions. Frequencies ``s`` are in 1/Angstrom, amplitudes are log10.
+scaled, shell by shell, to the curve below and cut softly at the resolution; a simulated training window goes through
+the same functions. Frequencies ``s`` are in 1/Angstrom, amplitudes are log10.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ Everything that shapes a network stands in :class:`NetworkConfig`, which travels
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ class Logits(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a window says: main-chain and Calpha probability ``(batch, X, Y, Z)``, amino acids ``(batch, 20, X, Y, Z)``."""
+    """Probabilities of main chain and Calpha, ``(batch, X, Y, Z)``, and of amino acids, ``(batch, 20, X, Y, Z)``."""
 
     backbone: Tensor
     calpha: Tensor
@@ -82,6 +83,12 @@ class NetworkConfig:
         return self.fold * 2 ** (len(self.widths) - 1)
 
     @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> NetworkConfig:
+        """Rebuild a configuration from its fields as JSON gives them back."""
+        typed: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+        return cls(**typed)
+
+    @classmethod
     def published(cls, widths: tuple[int, ...] = (32, 64, 128, 256, 512)) -> NetworkConfig:
         """Shape of the published network."""
         levels = len(widths)
@@ -99,6 +106,7 @@ class CompactBlock(nn.Module):
         self.norm2 = nn.BatchNorm3d(width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape."""
         hidden = functional.relu(self.norm1(self.conv1(x)), inplace=True)
         return functional.relu(self.norm2(self.conv2(hidden)) + x, inplace=True)
 
@@ -121,6 +129,7 @@ class PublishedBlock(nn.Module):
         self.unit3 = PublishedUnit(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Change the width, keep the rest of the shape."""
         entry = functional.relu(self.unit1(x))
         return functional.relu(self.unit3(functional.relu(self.unit2(entry))) + entry)
 
@@ -160,6 +169,7 @@ class UNet(nn.Module):
         self.head = nn.Conv3d(config.widths[0], channels_out * cube, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, channels_in, X, Y, Z)`` to ``(B, channels_out, X, Y, Z)``."""
         x = self.encoders[0](self.stem(fold_voxels(x, self.fold)))
         joins = [x]
         for down, encoder in zip(self.downs, self.encoders[1:], strict=True):
@@ -175,14 +185,14 @@ def _build_compact(config: NetworkConfig, channels_in: int) -> tuple[nn.Module, 
     widths = config.widths
     stem = nn.Conv3d(channels_in, widths[0], 3, padding=1)
     encoders = (_compact_blocks(w, n) for w, n in zip(widths, config.encoder_blocks, strict=True))
-    downs = (nn.Conv3d(a, b, 2, stride=2) for a, b in zip(widths, widths[1:], strict=False))
+    downs = (nn.Conv3d(a, b, 2, stride=2) for a, b in pairwise(widths))
     return stem, nn.ModuleList(encoders), nn.ModuleList(downs)
 
 
 def _build_published(config: NetworkConfig, channels_in: int) -> tuple[nn.Module, nn.ModuleList, nn.ModuleList]:
     """Encoders and max pooling; the first unit of every block changes the width."""
     widths = (channels_in, *config.widths)
-    encoders = (PublishedBlock(a, b) for a, b in zip(widths, widths[1:], strict=False))
+    encoders = (PublishedBlock(a, b) for a, b in pairwise(widths))
     downs = (nn.MaxPool3d(2) for _ in config.widths[1:])
     return nn.Identity(), nn.ModuleList(encoders), nn.ModuleList(downs)
 
@@ -210,6 +220,7 @@ class Trunk(nn.Module):
         self.unet = UNet(config, 1, sum(config.classes))
 
     def forward(self, x: Tensor) -> Logits:
+        """Read windows ``(B, 1, X, Y, Z)``."""
         return Logits(*self.unet(x).split(self.config.classes, dim=1))
 
 
@@ -231,6 +242,7 @@ class Cascade(nn.Module):
         self.amino = UNet(config, 1 + backbone, amino)
 
     def forward(self, x: Tensor) -> Logits:
+        """Read windows ``(B, 1, X, Y, Z)``."""
         return Logits(
             self.backbone(x),
             self.calpha(_with_context(x, self.calpha_context(x))),

@@ -76,9 +76,8 @@ class WeightsInfo:
             When the text is not such an object.
         """
         fields = json.loads(text)
-        shape = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.pop("network").items()}
-        rule = NormalisationRule(**fields.pop("normalisation"))
-        return cls(NetworkConfig(**shape), rule, **fields)
+        network = NetworkConfig.from_fields(fields.pop("network"))
+        return cls(network, NormalisationRule(**fields.pop("normalisation")), **fields)
 
 
 def find_weights(name: str | Path | None = None) -> Path:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from emodelx.records import Candidates, Floats, Sequence
 
-TEMPERATURE = 1.5
+TEMPERATURE = 1.0
 """Networks are too sure of types; their logits are divided by this."""
 ROUNDS = 30
 """Iterations of the class weights; they converge in about ten."""

@@ -32,7 +32,7 @@ def random_mask(atoms: Structure, labels: Labels, rng: np.random.Generator) -> t
     Returns
     -------
     tuple
-        What to multiply the density with (None: nothing), ``(size, size, size)``; and the labels of what is left to see.
+        What to multiply the density with, ``(size, size, size)`` (None: nothing); and the labels of what is left.
     """
     draw = rng.uniform()
     if draw < ZONE_SHARE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -64,9 +64,7 @@ class SimulatedWindows(Dataset[tuple[Tensor, ...]]):
         Where the simulation runs.
     """
 
-    def __init__(
-        self, pack: StructurePack, config: WindowConfig, count: int, device: torch.device = torch.device("cpu")
-    ) -> None:
+    def __init__(self, pack: StructurePack, config: WindowConfig, count: int, device: torch.device) -> None:
         self.pack, self.config, self.count, self.device = pack, config, count, device
         self._protein_odds = _odds(pack.calpha_counts(), LEAST_CALPHAS, 3000)
         self._nucleic_odds = _odds(pack.nucleotide_counts(), 8, 400)
@@ -83,7 +81,7 @@ class SimulatedWindows(Dataset[tuple[Tensor, ...]]):
         scene = Scene(padded, conditions, size + 2 * PADDING, rng, self.device)
         inner = slice(PADDING, PADDING + size)
         density = scene.density()[inner, inner, inner]
-        atoms = padded.select(slice(None), xyz=padded.xyz - np.float32(PADDING))
+        atoms = replace(padded, xyz=padded.xyz - np.float32(PADDING))
         mask, labels = random_mask(atoms, make_labels(atoms, size, self.device), rng)
         density = random_scale(density if mask is None else density * mask, labels.near, rng)
         return density[None], labels.backbone, labels.calpha, labels.amino

@@ -1,4 +1,4 @@
-"""Turn a training checkpoint into a weights file: ``python -m emodelx.training.export CHECKPOINT DATA OUT.safetensors``."""
+"""Turn a training checkpoint into weights: ``python -m emodelx.training.export CHECKPOINT DATA OUT.safetensors``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from emodelx.errors import EmodelxError
 from emodelx.network.normalise import SPECTRUM
@@ -45,9 +47,9 @@ def export(checkpoint: Path, data: Path, out: Path, windows: int = CALIBRATION_W
     network = build_network(shape)
     network.load_state_dict(state["averaged"])
     network.eval()
-    remove_class_weights(network, _loss_of(state))
+    remove_class_weights(network, LossConfig.from_fields(state["config"]["loss"]))
     drawn = WindowConfig(seed=CALIBRATION_SEED)
-    fixed = SimulatedWindows(StructurePack(data / "val.npz"), drawn, windows)
+    fixed = SimulatedWindows(StructurePack(data / "val.npz"), drawn, windows, torch.device("cpu"))
     found = calibrate(network, shape, batches(fixed, 1, 0, 0))
     info = WeightsInfo(
         network=shape,
@@ -58,11 +60,6 @@ def export(checkpoint: Path, data: Path, out: Path, windows: int = CALIBRATION_W
     )
     save_weights(out, network, info)
     return info
-
-
-def _loss_of(state: dict[str, Any]) -> LossConfig:
-    fields = state["config"]["loss"]
-    return LossConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()})
 
 
 def _record(state: dict[str, Any], found: Calibration) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,6 +31,12 @@ class LossConfig:
     backbone: float = 0.7
     calpha: float = 1.0
     amino: float = 1.3
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> LossConfig:
+        """Rebuild a configuration from its fields as JSON gives them back."""
+        typed: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+        return cls(**typed)
 
 
 class Targets(NamedTuple):

@@ -224,8 +224,8 @@ def spread_atoms(xyz: Tensor, weights: Tensor, channels: Tensor, shape: tuple[in
     """
     count, size = shape
     base = xyz.floor()
-    part = _cubic_spline(xyz - base)  # (n, 3, 4)
-    values = weights[:, None, None, None] * part[:, 0, :, None, None] * part[:, 1, None, :, None] * part[:, 2, None, None]
+    along_x, along_y, along_z = _cubic_spline(xyz - base).unbind(1)
+    values = torch.einsum("n,nx,ny,nz->nxyz", weights, along_x, along_y, along_z)
     corner = base.long() - 1
     reach = torch.arange(4, device=xyz.device)
     x, y, z = ((corner[:, axis, None] + reach) for axis in range(3))
@@ -355,7 +355,8 @@ class Scene:
             return 1.0
         voxel = torch.arange(self.grid.size, device=self.device)
         field = torch.zeros((), device=self.device)
-        for kx, ky, kz, phase in np.column_stack([self.rng.normal(0, 1 / 14, (3, 3)), self.rng.uniform(0, 2 * np.pi, 3)]):
+        waves, phases = self.rng.normal(0, 1 / 14, (3, 3)), self.rng.uniform(0, 2 * np.pi, 3)
+        for (kx, ky, kz), phase in zip(waves, phases, strict=True):
             # sin(a + b) from the sines and cosines of its parts: no sine per voxel
             a, b = kx * voxel[:, None] + ky * voxel + phase, kz * voxel
             field = field + a.sin()[..., None] * b.cos() + a.cos()[..., None] * b.sin()

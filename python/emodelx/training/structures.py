@@ -1,7 +1,7 @@
 """Atomic structures to simulate maps from, read from structure packs.
 
-A pack is one ``.npz`` with the arrays of many structures laid end to end (layout in ``docs/training.md``). Reading needs
-numpy alone. Coordinates are Angstrom, ``(x, y, z)``.
+A pack is one ``.npz`` with the arrays of many structures laid end to end (layout in ``docs/training.md``).
+Coordinates are Angstrom, ``(x, y, z)``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,11 +84,11 @@ class StructurePack:
 
     def __init__(self, path: Path) -> None:
         try:
-            with np.load(path) as stored:
+            with path.open("rb") as file, np.load(file) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             self._unpack(arrays)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{path} is not a structure pack ({error}); see docs/training.md for the layout") from error
+        except (OSError, EOFError, TypeError, AttributeError, ValueError, KeyError, BadZipFile) as error:
+            raise InputError(f"{path} is not a structure pack ({error}); see docs/training.md") from error
 
     def _unpack(self, arrays: dict[str, NDArray[Any]]) -> None:
         self.names = [str(name) for name in arrays["entry_id"]]

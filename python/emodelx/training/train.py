@@ -1,13 +1,14 @@
-"""The training loop: AdamW under a warm-up and cosine schedule, averaged weights, checkpoints that resume to the step."""
+"""The training loop: AdamW, warm-up and cosine schedule, averaged weights, checkpoints that resume to the step."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -128,7 +129,7 @@ class Trainer:
         self.network = build_network(config.network)
         if init is not None:
             self._start_from(init)
-        self.network.to(device, memory_format=torch.channels_last_3d)
+        self.network.to(device).to(memory_format=torch.channels_last_3d)
         self.averaged = AveragedWeights(self.network, config.average_decay)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=config.weight_decay)
         self.progress = Progress()
@@ -195,7 +196,7 @@ class Trainer:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Figures of the averaged weights over the validation windows."""
-        network = build_network(self.config.network).to(self.device, memory_format=torch.channels_last_3d)
+        network = build_network(self.config.network).to(self.device).to(memory_format=torch.channels_last_3d)
         network.load_state_dict(self.averaged.values)
         network.eval()
         mean = RunningMean()
@@ -295,19 +296,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: state[name] for name in ("network", "averaged", "optimiser", "progress", "config")}
-    except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path} is not a training checkpoint ({error}); check the folder") from error
+    except (OSError, EOFError, KeyError, TypeError, RuntimeError, ValueError, UnpicklingError) as error:
+        raise InputError(f"{path} is not a training checkpoint; check the folder") from error
 
 
 def network_of(state: dict[str, Any]) -> NetworkConfig:
     """Return the network shape that a checkpoint was made with."""
-    shape = state["config"]["network"]
-    return NetworkConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in shape.items()})
+    return NetworkConfig.from_fields(state["config"]["network"])
 
 
-def train(
-    config: TrainingConfig, device: torch.device, init: Path | None, resume: bool, report: Report = lambda record: None
-) -> Path:
+def train(config: TrainingConfig, device: torch.device, init: Path | None, resume: bool, report: Report) -> Path:
     """Train as `config` says and return the checkpoint.
 
     Parameters

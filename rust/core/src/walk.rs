@@ -103,7 +103,7 @@ impl WalkGraph {
     fn push_table(&mut self, positions: &[Point], value: &[f32], reference: f32, k: usize) {
         let range = self.start[k]..self.start[k + 1];
         let around = &self.neighbour[range.clone()];
-        let odds: Vec<f32> = value[range].iter().map(|h| (LINK_SLOPE * (h - reference)).exp()).collect();
+        let odds: Vec<f32> = value[range].iter().map(|h| (param("LINK_SLOPE",20.0) * (h - reference)).exp()).collect();
         let arrivals = around.len() + 1;
         let mut table = vec![0.0; around.len() * arrivals];
         for arrival in 0..arrivals {
@@ -112,9 +112,9 @@ impl WalkGraph {
                 a if a == slot + 1 => 0.0,
                 a => odds[slot] * bend_odds(squared_distance(&positions[around[a - 1]], &positions[around[slot]])),
             };
-            let total: f32 = DEAD_END + (0..around.len()).map(weight).sum::<f32>();
+            let total: f32 = param("DEAD_END",0.3) + (0..around.len()).map(weight).sum::<f32>();
             for slot in 0..around.len() {
-                table[slot * arrivals + arrival] = (1.0 - JUMP_PROBABILITY) * weight(slot) / total;
+                table[slot * arrivals + arrival] = (1.0 - 10.0 * jump()) * weight(slot) / total;
             }
         }
         self.table.extend(table);
@@ -131,7 +131,7 @@ fn reference_likelihood(value: &[f32], n: usize) -> f32 {
 }
 
 fn bend_odds(squared: f64) -> f32 {
-    BEND_ODDS.iter().find(|(d, _)| squared < d * d).map_or(0.0, |(_, odds)| *odds)
+    BEND_ODDS.iter().find(|(d, _)| squared < d * d).map_or(0.0, |(_, odds)| odds.powf(param("BEND",1.0)))
 }
 
 fn arrays(rows: &SparseRows) -> (Vec<usize>, Vec<usize>, Vec<f32>) {
@@ -166,3 +166,6 @@ fn jumps(positions: &[Point]) -> Result<Vec<Vec<usize>>, CoreError> {
     };
     Ok(positions.iter().map(of).collect())
 }
+
+pub fn param(name: &str, default: f32) -> f32 { std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default) }
+pub fn jump() -> f32 { param("JUMPP", 0.05) / 10.0 }

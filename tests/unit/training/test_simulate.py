@@ -1,0 +1,140 @@
+"""The simulator, against slow sums over atoms and voxels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emodelx.constants import AMINO_ACIDS
+from emodelx.training.simulate import (
+    ATOM_B,
+    B_CLASSES,
+    Scene,
+    atom_b_factors,
+    atom_occupancies,
+    draw_conditions,
+    fourier_grid,
+    molecule_transform,
+    spread_atoms,
+)
+
+CPU = torch.device("cpu")
+
+
+def slow_spread(xyz, weights, size):
+    """Twin of spread_atoms: the cubic B-spline of every distance, voxel by voxel."""
+
+    def spline(distance):
+        d = abs(distance)
+        return 2 / 3 - d**2 + d**3 / 2 if d < 1 else max(2 - d, 0) ** 3 / 6
+
+    out = np.zeros((size,) * 3)
+    for point, weight in zip(xyz, weights, strict=True):
+        for voxel in np.ndindex(out.shape):
+            out[voxel] += weight * np.prod([spline(p - v) for p, v in zip(point, voxel, strict=True)])
+    return out
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.tuples(*[st.floats(1, 5.99)] * 3), min_size=1, max_size=4))
+def test_spreading_is_its_slow_twin(points):
+    weights = np.arange(1.0, len(points) + 1)
+    xyz = np.array(points, np.float32)
+    channels = torch.arange(len(points)) % 2
+    fast = spread_atoms(torch.from_numpy(xyz), torch.from_numpy(weights).float(), channels, (2, 8))
+    for channel in range(2):
+        mine = channels.numpy() == channel
+        np.testing.assert_allclose(fast[channel], slow_spread(xyz[mine], weights[mine], 8), atol=1e-5)
+
+
+def slow_density(xyz, amplitude, b_factor, size):
+    """Twin of molecule_transform: Gaussians summed in real space."""
+    voxels = np.stack(np.meshgrid(*[np.arange(size)] * 3, indexing="ij"), -1)
+    out = np.zeros((size,) * 3)
+    for point, weight, b in zip(xyz, amplitude, b_factor, strict=True):
+        variance = (b + ATOM_B) / (8 * np.pi**2)
+        square = ((voxels - point) ** 2).sum(-1)
+        out += weight * np.exp(-square / (2 * variance)) / (2 * np.pi * variance) ** 1.5
+    return out
+
+
+@pytest.mark.parametrize("b", [20.0, 33.0, 100.0, 300.0])
+def test_molecule_is_a_sum_of_gaussians(b):
+    rng = np.random.default_rng(3)
+    xyz = rng.uniform(10, 22, (6, 3)).astype(np.float32)
+    amplitude = rng.uniform(1, 3, 6).astype(np.float32)
+    b_factor = np.full(6, b, np.float32)
+    transform = molecule_transform(*(torch.from_numpy(a) for a in (xyz, amplitude, b_factor)), 32)
+    fast = torch.fft.irfftn(transform, s=(32,) * 3).numpy()
+    slow = slow_density(xyz, amplitude, b_factor, 32)
+    # between two classes the sum of their Gaussians stands in for the right one
+    assert np.abs(fast - slow).max() < (0.03 if b in B_CLASSES else 0.12) * slow.max()
+    assert fast.sum() == pytest.approx(amplitude.sum(), rel=1e-3)
+
+
+def window_atoms(pack, size=40):
+    structure = pack[1]
+    xyz = structure.xyz - structure.xyz.mean(0) + size / 2
+    inside = ((xyz > 2) & (xyz < size - 3)).all(1)
+    return structure.select(inside, xyz=xyz[inside].astype(np.float32))
+
+
+def test_acids_and_tips_are_weaker_and_main_chain_is_whole(pack):
+    atoms = window_atoms(pack)
+    conditions = replace(
+        draw_conditions(np.random.default_rng(1)), side_chain_loss=0.4, acid_occupancy=0.2, residue_spread=0.0
+    )
+    seen = atom_occupancies(atoms, conditions, np.random.default_rng(2))
+    amide = atoms.main_chain & ~atoms.carbonyl
+    assert seen[amide] == pytest.approx(1)
+    acids = np.isin(atoms.amino, [AMINO_ACIDS.index(c) for c in "DE"]) & (atoms.remoteness > 1)
+    others = ~np.isin(atoms.amino, [AMINO_ACIDS.index(c) for c in "DE"]) & (atoms.remoteness > 1)
+    assert acids.any()
+    assert seen[acids].max() < seen[others].min()
+    b = atom_b_factors(atoms, conditions, np.random.default_rng(2))
+    assert b[atoms.remoteness == 2].mean() > b[atoms.remoteness == 1].mean() > b[amide].mean()
+
+
+def test_density_stands_where_the_atoms_are(pack):
+    atoms = window_atoms(pack)
+    rng = np.random.default_rng(5)
+    density = Scene(atoms, draw_conditions(rng, 3.0), 40, rng, CPU).density().numpy()
+    at_calphas = density[tuple(np.round(atoms.xyz[atoms.calpha]).astype(int).T)]
+    assert at_calphas.mean() > density.mean() + 3 * density.std()
+
+
+def test_same_seed_same_density_other_seed_other_noise(pack):
+    atoms, conditions = window_atoms(pack), draw_conditions(np.random.default_rng(1), 3.0)
+    one, two, other = (Scene(atoms, conditions, 40, np.random.default_rng(s), CPU).density() for s in (7, 7, 8))
+    assert torch.equal(one, two)
+    assert not torch.allclose(one, other)
+
+
+def test_noise_takes_over_at_the_resolution(pack):
+    atoms = window_atoms(pack)
+    conditions = replace(draw_conditions(np.random.default_rng(1), 4.0), noise=1.0, noise_onset=1.0, noise_floor=0.0)
+    grid = fourier_grid(40, CPU)
+    scene = Scene(atoms, conditions, 40, np.random.default_rng(2), CPU)
+    signal = scene._molecule() * scene._fall_off()
+    ratio = grid.shell_power(scene._noise(signal)) / grid.shell_power(signal)
+    at = lambda spacing: ratio[int((grid.shell_radius - 1 / spacing).abs().argmin())].item()  # noqa: E731
+    assert at(10) < 0.1
+    assert 0.5 < at(4) < 2.0
+    assert at(3) > 3
+
+
+def test_empty_window_is_noise_without_nan(pack):
+    nobody = pack[0].select(np.zeros(len(pack[0]), bool))
+    rng = np.random.default_rng(1)
+    assert torch.isfinite(Scene(nobody, draw_conditions(rng), 32, rng, CPU).density()).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_conditions_stay_in_their_ranges(seed):
+    conditions = draw_conditions(np.random.default_rng(seed))
+    assert 1.9 <= conditions.resolution <= 4.8
+    assert 0.3 <= conditions.solvent <= 1.15
+    assert draw_conditions(np.random.default_rng(seed), 2.5).resolution == 2.5
