@@ -82,6 +82,10 @@ class ThreadingConfig:
 
     beam: int = 1000
     """Traces kept per step before pruning to the best per end point (published code)."""
+    least_closed: float = 0.0
+    """Lowest log-odds of a thread that ends at a residue already placed."""
+    least_open: float = 4.0
+    """Lowest log-odds of a thread that ends nowhere."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@
 use rayon::prelude::*;
 
 use crate::residues::{ByCode, OUTSIDE, Residues};
-use crate::walk::{jump, WalkGraph};
+use crate::walk::{JUMP, WalkGraph};
 use crate::{CoreError, Monitor};
 
 /// Matches kept per candidate.
@@ -58,7 +58,7 @@ pub fn align(
     monitor.begin(strips * 2 * (WINDOW + 2 * MARGIN));
     let mut best = vec![Best::default(); graph.len()];
     for strip in 0..strips {
-        Sweep { graph, residues, evidence, monitor, first: (strip * WINDOW * LANES) as i64, j: jump() }.run(&mut best)?;
+        Sweep { graph, residues, evidence, monitor, first: (strip * WINDOW * LANES) as i64 }.run(&mut best)?;
     }
     Ok(best.iter().map(|b| b.posterior(residues.len())).collect())
 }
@@ -82,7 +82,7 @@ impl Best {
 
     /// Normalises by everything the candidate could be; "nothing" counts as much as walks of weight 1 at every place.
     fn posterior(&self, places: usize) -> [Match; KEPT] {
-        let all = self.total + places as f64 * f64::from(crate::walk::param("NULLW",1.0));
+        let all = self.total + places as f64;
         self.top.map(|m| Match { place: m.place, probability: (f64::from(m.probability) / all) as f32 })
     }
 }
@@ -94,7 +94,6 @@ struct Sweep<'a> {
     evidence: &'a Evidence,
     monitor: &'a Monitor,
     first: i64,
-    j: f32,
 }
 
 impl Sweep<'_> {
@@ -154,9 +153,8 @@ impl Sweep<'_> {
     fn arrive(&self, k: usize, column: &Column, old: &[Lane], two_back: &[Lane], sums: &mut [Lane]) {
         let emission = self.emission(k, column);
         let mut start = [1.0; LANES];
-        let j = self.j;
         for &from in self.graph.jumps(k) {
-            add_scaled(&mut start, j, &two_back[from]);
+            add_scaled(&mut start, JUMP, &two_back[from]);
         }
         sums[0] = capped(product(&start, &emission));
         let sources = self.graph.neighbours(k).iter().zip(self.graph.back(k));
@@ -173,9 +171,8 @@ impl Sweep<'_> {
     /// Backward sums of the arrivals at `k`, without the emission at `k` itself.
     fn leave(&self, k: usize, next: &[Lane], after: &[Lane], sums: &mut [Lane]) {
         let mut end = [1.0; LANES];
-        let j = self.j;
         for &to in self.graph.jumps(k) {
-            add_scaled(&mut end, j, &after[self.graph.arrival(to)]);
+            add_scaled(&mut end, JUMP, &after[self.graph.arrival(to)]);
         }
         sums.fill(end);
         let targets = self.graph.neighbours(k).iter().zip(self.graph.back(k)).enumerate();

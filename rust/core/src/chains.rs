@@ -128,7 +128,8 @@ impl Part {
 
 /// Joins the two parts with the highest score again and again, until no score reaches `least`.
 fn join(parts: &mut Vec<Part>, score: impl Fn(&Part, &Part) -> Option<f64>, least: f64) {
-    let mut scores: Vec<Vec<Option<f64>>> = (0..parts.len()).map(|i| (0..i).map(|j| score(&parts[i], &parts[j])).collect()).collect();
+    let mut scores: Vec<Vec<Option<f64>>> =
+        (0..parts.len()).map(|i| (0..i).map(|j| score(&parts[i], &parts[j])).collect()).collect();
     while let Some((i, j)) = best_pair(&scores, least) {
         // Row and column i leave; part j < i grows.
         let gone = parts.remove(i);

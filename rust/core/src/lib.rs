@@ -17,6 +17,7 @@ pub mod propagate;
 pub mod register;
 pub mod residues;
 pub mod sparse;
+pub mod thread;
 pub mod traces;
 pub mod volume;
 pub mod walk;

@@ -156,10 +156,7 @@ impl Grower<'_> {
     fn cut(&self, run: &Run, count: &mut [usize]) -> Vec<Run> {
         let members: Vec<(usize, usize)> = run.matches().collect();
         let free = |m: &(usize, usize)| count[m.0] < self.residues.copies(m.0);
-        let pieces: Vec<Run> = members
-            .split(|m| !free(m))
-            .filter_map(|piece| self.run(piece))
-            .collect();
+        let pieces: Vec<Run> = members.split(|m| !free(m)).filter_map(|piece| self.run(piece)).collect();
         pieces.iter().flat_map(Run::matches).for_each(|(place, _)| count[place] += 1);
         pieces
     }

@@ -10,7 +10,10 @@ use crate::{CoreError, Point};
 
 /// Slope of the log-odds of a link in its likelihood H; measured on simulated and on real maps, where it is the same
 /// although the level of H is not.
-const LINK_SLOPE: f32 = 20.0;
+const LINK_SLOPE: f32 = 24.0;
+/// Bounds of the log-odds of one link.
+const LEAST_LINK: f32 = -4.0;
+const MOST_LINK: f32 = 1.5;
 /// Weight of "no neighbour is the next residue" against a link of the reference likelihood.
 const DEAD_END: f32 = 0.3;
 /// Distances in Angstrom of residues i and i + 2, and the odds that a pair of links with such a distance is a bend of a chain.
@@ -37,6 +40,8 @@ pub struct WalkGraph {
     /// Per candidate and outgoing slot: probability after each arrival.
     table: Vec<f32>,
     jumps: Vec<Vec<usize>>,
+    /// Likelihood at which a link is as often right as wrong.
+    reference: f32,
 }
 
 impl WalkGraph {
@@ -47,11 +52,18 @@ impl WalkGraph {
         }
         let (start, neighbour, value) = arrays(likelihood);
         let back = back_slots(&start, &neighbour)?;
-        let mut graph =
-            Self { start, neighbour, back, table_start: vec![0], table: Vec::new(), jumps: jumps(positions)? };
         let reference = reference_likelihood(&value, positions.len());
+        let mut graph = Self {
+            start,
+            neighbour,
+            back,
+            table_start: vec![0],
+            table: Vec::new(),
+            jumps: jumps(positions)?,
+            reference,
+        };
         for k in 0..positions.len() {
-            graph.push_table(positions, &value, reference, k);
+            graph.push_table(positions, &value, k);
         }
         Ok(graph)
     }
@@ -66,6 +78,12 @@ impl WalkGraph {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Log-odds that a link of likelihood `h` joins consecutive residues, within what one link can tell.
+    #[must_use]
+    pub fn link_log_odds(&self, h: f32) -> f32 {
+        (LINK_SLOPE * (h - self.reference)).clamp(LEAST_LINK, MOST_LINK)
     }
 
     /// Linked candidates of `k`.
@@ -100,10 +118,10 @@ impl WalkGraph {
         &self.jumps[k]
     }
 
-    fn push_table(&mut self, positions: &[Point], value: &[f32], reference: f32, k: usize) {
+    fn push_table(&mut self, positions: &[Point], value: &[f32], k: usize) {
         let range = self.start[k]..self.start[k + 1];
         let around = &self.neighbour[range.clone()];
-        let odds: Vec<f32> = value[range].iter().map(|h| (param("LINK_SLOPE",20.0) * (h - reference)).exp()).collect();
+        let odds: Vec<f32> = value[range].iter().map(|h| (LINK_SLOPE * (h - self.reference)).exp()).collect();
         let arrivals = around.len() + 1;
         let mut table = vec![0.0; around.len() * arrivals];
         for arrival in 0..arrivals {
@@ -112,9 +130,9 @@ impl WalkGraph {
                 a if a == slot + 1 => 0.0,
                 a => odds[slot] * bend_odds(squared_distance(&positions[around[a - 1]], &positions[around[slot]])),
             };
-            let total: f32 = param("DEAD_END",0.3) + (0..around.len()).map(weight).sum::<f32>();
+            let total: f32 = DEAD_END + (0..around.len()).map(weight).sum::<f32>();
             for slot in 0..around.len() {
-                table[slot * arrivals + arrival] = (1.0 - 10.0 * jump()) * weight(slot) / total;
+                table[slot * arrivals + arrival] = (1.0 - JUMP_PROBABILITY) * weight(slot) / total;
             }
         }
         self.table.extend(table);
@@ -130,8 +148,10 @@ fn reference_likelihood(value: &[f32], n: usize) -> f32 {
     sorted.get((2 * n).min(sorted.len()).saturating_sub(1)).copied().unwrap_or(0.0)
 }
 
-fn bend_odds(squared: f64) -> f32 {
-    BEND_ODDS.iter().find(|(d, _)| squared < d * d).map_or(0.0, |(_, odds)| odds.powf(param("BEND",1.0)))
+/// Odds that two links whose far ends have this squared distance are a bend of a chain.
+#[must_use]
+pub fn bend_odds(squared: f64) -> f32 {
+    BEND_ODDS.iter().find(|(d, _)| squared < d * d).map_or(0.0, |(_, odds)| *odds)
 }
 
 fn arrays(rows: &SparseRows) -> (Vec<usize>, Vec<usize>, Vec<f32>) {
@@ -161,11 +181,7 @@ fn back_slots(start: &[usize], neighbour: &[usize]) -> Result<Vec<usize>, CoreEr
 fn jumps(positions: &[Point]) -> Result<Vec<Vec<usize>>, CoreError> {
     let (low, high) = (JUMP_RANGE.0.powi(2), JUMP_RANGE.1.powi(2));
     let cells = Cells::new(positions, JUMP_RANGE.1)?;
-    let of = |p: &Point| {
-        cells.near(p, 1).filter(|&j| (low..high).contains(&squared_distance(p, &positions[j]))).collect()
-    };
+    let of =
+        |p: &Point| cells.near(p, 1).filter(|&j| (low..high).contains(&squared_distance(p, &positions[j]))).collect();
     Ok(positions.iter().map(of).collect())
 }
-
-pub fn param(name: &str, default: f32) -> f32 { std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default) }
-pub fn jump() -> f32 { param("JUMPP", 0.05) / 10.0 }

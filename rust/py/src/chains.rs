@@ -30,7 +30,11 @@ pub fn assign_chains<'py>(
 fn piece((sequence, start, candidates): &FragmentArrays<'_>, points: &[[f64; 3]]) -> PyResult<Piece> {
     let point = |&k: &i64| match usize::try_from(k) {
         Err(_) => Ok(None),
-        Ok(k) => points.get(k).copied().map(Some).ok_or_else(|| PyValueError::new_err("fragments name candidates that do not exist")),
+        Ok(k) => points
+            .get(k)
+            .copied()
+            .map(Some)
+            .ok_or_else(|| PyValueError::new_err("fragments name candidates that do not exist")),
     };
     let points = arrays::vector("fragments", candidates)?.iter().map(point).collect::<PyResult<Vec<_>>>()?;
     Ok(Piece { sequence: *sequence, start: *start, points })

@@ -54,7 +54,9 @@ where
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(PyRuntimeError::new_err("a step of the core ended without a result; please report this"));
+                    return Err(PyRuntimeError::new_err(
+                        "a step of the core ended without a result; please report this",
+                    ));
                 }
             }
         }

@@ -11,6 +11,7 @@ mod gate;
 mod links;
 mod propagate;
 mod register;
+mod thread;
 mod traces;
 
 use pyo3::prelude::*;
@@ -22,6 +23,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(candidates::find_peaks, module)?)?;
     module.add_function(wrap_pyfunction!(candidates::refine_candidates, module)?)?;
     module.add_function(wrap_pyfunction!(links::link_candidates, module)?)?;
+    module.add_function(wrap_pyfunction!(thread::thread_chains, module)?)?;
     module.add_function(wrap_pyfunction!(traces::sample_hops, module)?)?;
     module.add_function(wrap_pyfunction!(propagate::propagate_types, module)?)?;
     module.add_function(wrap_pyfunction!(chains::assign_chains, module)?)?;

@@ -40,7 +40,8 @@ pub fn register_runs<'py>(
 
 /// The residues of all sequences.
 pub fn residues(sequences: &[PyReadonlyArray1<'_, i8>], copies: &[usize]) -> PyResult<Residues> {
-    let codes: PyResult<Vec<Vec<i8>>> = sequences.iter().map(|s| Ok(arrays::vector("sequences", s)?.to_vec())).collect();
+    let codes: PyResult<Vec<Vec<i8>>> =
+        sequences.iter().map(|s| Ok(arrays::vector("sequences", s)?.to_vec())).collect();
     Residues::new(&codes?, copies).map_err(|e| to_python(&e))
 }
 
@@ -77,6 +78,16 @@ pub fn debug_matches<'py>(
     let residues = residues(&sequences, &copies)?;
     let ev = emodelx_core::align::Evidence { known: vec![None; odds.len()], full: vec![false; residues.len()], odds };
     let g = WalkGraph::new(&points, &links).map_err(|e| to_python(&e))?;
-    let m = emodelx_core::align::align(&g, &residues, &ev, &emodelx_core::Monitor::default()).map_err(|e| to_python(&e))?;
-    Ok(m.iter().map(|l| l.iter().map(|x| { let (s, p) = residues.locate(x.place); (s, p, x.probability) }).collect()).collect())
+    let m =
+        emodelx_core::align::align(&g, &residues, &ev, &emodelx_core::Monitor::default()).map_err(|e| to_python(&e))?;
+    Ok(m.iter()
+        .map(|l| {
+            l.iter()
+                .map(|x| {
+                    let (s, p) = residues.locate(x.place);
+                    (s, p, x.probability)
+                })
+                .collect()
+        })
+        .collect())
 }

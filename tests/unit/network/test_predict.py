@@ -28,6 +28,14 @@ SMALL = NetworkConfig(widths=(8, 8), encoder_blocks=(1, 1), decoder_blocks=(1,))
 INFO = WeightsInfo(SMALL, PAPER, window=16)
 
 
+EVERY_WINDOW = ReadingConfig(empty=0)
+ONE_THREAD = RunConfig(threads=1)
+
+
+def read(density, network, info=INFO, device=CPU, config=EVERY_WINDOW, run=ONE_THREAD):
+    return predict(density, network, info, device, config, run)
+
+
 def on_grid(values, origin=(0.0, 0.0, 0.0)):
     return DensityMap(np.ascontiguousarray(values, np.float32), np.array(origin), np.ones(3))
 
@@ -123,7 +131,7 @@ def test_sparse_types_equal_the_dense_twin(shape, floor):
 
 def test_a_map_of_one_window_is_read_as_the_network_reads_it(network):
     volume = random_map((16, 16, 16))
-    found = predict(on_grid(volume, (5.0, -3.0, 1.5)), network, INFO, CPU)
+    found = read(on_grid(volume, (5.0, -3.0, 1.5)), network)
     with torch.inference_mode():
         whole = read_logits(network(torch.from_numpy(volume)[None, None]), SMALL)
     np.testing.assert_allclose(found.ca_prob, whole.calpha[0].numpy(), atol=1e-5)
@@ -139,27 +147,39 @@ def test_a_map_of_one_window_is_read_as_the_network_reads_it(network):
 def test_types_come_in_our_order_whatever_the_order_of_the_weights(network):
     volume = on_grid(random_map((16, 16, 16)))
     backwards = WeightsInfo(SMALL, PAPER, window=16, amino_order=AMINO_ACIDS[::-1])
-    ours, theirs = predict(volume, network, INFO, CPU), predict(volume, network, backwards, CPU)
+    ours, theirs = read(volume, network), read(volume, network, backwards, CPU)
     assert (theirs.type_prob == ours.type_prob[:, ::-1]).all()
 
 
-def test_every_voxel_near_a_calpha_has_types(network):
-    found = predict(on_grid(random_map((40, 30, 21))), network, INFO, CPU)
-    assert (found.type_voxels == type_voxels(found.ca_prob)).all()
+class ByPlace(nn.Module):
+    """Says what `by_place` says."""
+
+    def forward(self, x):
+        said = by_place(x)
+        low = torch.full_like(x[:, 0], 1e-6)
+        task = (torch.stack([low, 1 - p, p], 1).clamp(min=1e-6) for p in (said.backbone, said.calpha))
+        return Logits(*(p.log() for p in (*task, said.amino)))
+
+
+def test_every_voxel_near_a_calpha_has_types():
+    info = replace(INFO, calpha_threshold=0.09)
+    volume = np.where(random_map((40, 30, 21)) > 0.97, 0.2, 0.02)
+    found = read(on_grid(volume), ByPlace(), info)
+    assert (found.type_voxels == type_voxels(found.ca_prob, 0.09)).all()
     assert 0 < len(found.type_voxels) < found.ca_prob.size
 
 
 @pytest.mark.parametrize("batch", [2, 5, 64])
 def test_batches_change_nothing(network, batch):
     volume = on_grid(random_map((30, 30, 30)))
-    one, many = (predict(volume, network, INFO, CPU, ReadingConfig(batch=n)) for n in (1, batch))
+    one, many = (read(volume, network, INFO, config=ReadingConfig(batch=n)) for n in (1, batch))
     np.testing.assert_allclose(one.ca_prob, many.ca_prob, atol=1e-5)
     assert len(one.type_voxels) == len(many.type_voxels)
 
 
 def test_bfloat16_reads_nearly_the_same(network):
     volume = on_grid(random_map((16, 16, 16)))
-    full, half = (predict(volume, network, INFO, Device(CPU.torch, "", half)) for half in (False, True))
+    full, half = (read(volume, network, INFO, Device(CPU.torch, "", half)) for half in (False, True))
     assert half.ca_prob.dtype == np.float32
     assert 0 < np.abs(full.ca_prob - half.ca_prob).max() < 0.05
 
@@ -184,14 +204,14 @@ def test_windows_without_density_are_not_read():
     values[2:9, 2:9, 2:9] = 1
     values[40, 40, 40] = 1  # a lone voxel is noise
     counting = Counting()
-    found = predict(on_grid(values), counting, INFO, CPU, ReadingConfig(overlap=0))
+    found = read(on_grid(values), counting, INFO, CPU, ReadingConfig(overlap=0))
     assert counting.seen == 1
     assert (found.ca_prob[:16, :16, :16] > 0.3).all()
     assert not found.ca_prob[16:].any()
 
 
 def test_a_map_without_density_is_read_as_nothing():
-    found = predict(on_grid(np.zeros((20, 20, 20))), Counting(), INFO, CPU)
+    found = read(on_grid(np.zeros((20, 20, 20))), Counting())
     assert not found.ca_prob.any()
     assert found.type_prob.shape == (0, 20)
 
@@ -199,21 +219,21 @@ def test_a_map_without_density_is_read_as_nothing():
 def test_a_batch_that_does_not_fit_is_halved():
     volume = on_grid(random_map((32, 32, 32)))
     tight = Counting(room=2)
-    found = predict(volume, tight, INFO, CPU, ReadingConfig(overlap=0, batch=8))
+    found = read(volume, tight, INFO, CPU, ReadingConfig(overlap=0, batch=8))
     assert tight.seen == 8
     assert found.ca_prob == pytest.approx(1 / 3)
 
 
 def test_a_device_without_room_for_one_window_is_named():
     with pytest.raises(ResourceError, match=r"GPU 7 .*--device cpu") as caught:
-        predict(on_grid(random_map((16, 16, 16))), Counting(room=0), INFO, Device(CPU.torch, "GPU 7", False))
+        read(on_grid(random_map((16, 16, 16))), Counting(room=0), INFO, Device(CPU.torch, "GPU 7", False))
     assert caught.value.exit_code == 4
 
 
 def test_progress_counts_the_windows(network):
     heard = []
     run = RunConfig(progress=lambda done, total: heard.append((done, total)))
-    predict(on_grid(random_map((32, 16, 16))), network, INFO, CPU, ReadingConfig(overlap=0, batch=1), run)
+    read(on_grid(random_map((32, 16, 16))), network, INFO, CPU, ReadingConfig(overlap=0, batch=1), run)
     assert heard == [(1, 2), (2, 2)]
 
 
@@ -223,7 +243,7 @@ def test_an_interruption_gets_through_and_leaves_torch_as_it_was(network):
 
     before = torch.get_num_threads()
     with pytest.raises(KeyboardInterrupt):
-        predict(
+        read(
             on_grid(random_map((32, 16, 16))), network, INFO, CPU, run=RunConfig(threads=before + 1, progress=interrupt)
         )
     assert torch.get_num_threads() == before
@@ -234,7 +254,7 @@ def test_a_file_of_weights_reads_a_map_of_any_voxel_size(network, tmp_path):
     density = DensityMap(random_map((15, 14, 13)), np.array([3.0, 4.0, 5.0]), np.array([1.5, 1.4, 1.3]))
     found = read_density(density, tmp_path / "w.safetensors", CPU)
     grid = to_working_grid(density)
-    expected = predict(on_grid(normalise(grid.values, PAPER), grid.origin), network, INFO, CPU)
+    expected = read(on_grid(normalise(grid.values, PAPER), grid.origin), network)
     assert found.ca_prob.shape == (22, 19, 16)
     np.testing.assert_allclose(found.ca_prob, expected.ca_prob, atol=1e-6)
     assert (found.origin == density.origin).all()
@@ -264,9 +284,9 @@ def peak():
 
 info = replace(INFO, window=64)
 values = np.ones((256, 256, 128), np.float32)
-predict(on_grid(values[:64, :64, :64]), Counting(), info, CPU)
+read(on_grid(values[:64, :64, :64]), Counting(), info, CPU)
 before = peak()
-predict(on_grid(values), Counting(), info, CPU)
+read(on_grid(values), Counting(), info, CPU)
 print((peak() - before) / values.nbytes)
 """
 

@@ -1,0 +1,278 @@
+//! Threading (eq. 28): fills the gaps of a chain with candidates by a pruned search from both ends.
+
+use crate::cells::{Cells, squared_distance};
+use crate::geometry::reach;
+use crate::residues::{ByCode, Residues};
+use crate::sparse::SparseRows;
+use crate::walk::{WalkGraph, bend_odds};
+use crate::{CoreError, Monitor, Point};
+
+/// Residues without a candidate that a thread may pass, and what each of them costs.
+const LONGEST_SKIP: usize = 3;
+const SKIP_COST: f32 = 2.0;
+/// Nearest two residues with others between them can be, in Angstrom.
+const NEAREST: f64 = 4.5;
+/// Residues that are threaded from one end at most.
+const LONGEST_THREAD: usize = 60;
+/// Score of a candidate on the position that a symmetric chain predicts, the Angstrom over which the score falls, and the lowest.
+const SYMMETRY: (f64, f64, f64) = (2.0, 1.4, -4.0);
+
+/// A chain that has gaps.
+#[derive(Debug, Clone)]
+pub struct Gapped {
+    /// Place of its first residue.
+    pub first: usize,
+    /// Candidate of every residue.
+    pub candidates: Vec<Option<usize>>,
+    /// Where a symmetric chain has the residue.
+    pub expected: Vec<Option<Point>>,
+}
+
+/// How threads are searched and kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Search {
+    /// Threads kept per residue.
+    pub beam: usize,
+    /// Lowest score of a thread that ends at a residue already placed.
+    pub least_closed: f32,
+    /// Lowest score of a thread that ends nowhere.
+    pub least_open: f32,
+}
+
+/// A residue placed by threading: index in the chain, candidate, score of its thread per residue.
+pub type Placed = (usize, usize, f32);
+
+/// What the threads run over.
+pub struct Ground<'a> {
+    pub graph: &'a WalkGraph,
+    pub likelihood: &'a SparseRows,
+    pub positions: &'a [Point],
+    pub odds: &'a [ByCode],
+    pub residues: &'a Residues,
+}
+
+/// Fills the gaps of all chains, the shortest first, and returns what was placed in each chain.
+pub fn thread(
+    ground: &Ground<'_>,
+    chains: &[Gapped],
+    search: &Search,
+    monitor: &Monitor,
+) -> Result<Vec<Vec<Placed>>, CoreError> {
+    let mut used = vec![false; ground.positions.len()];
+    chains.iter().flat_map(|c| c.candidates.iter().flatten()).for_each(|&k| used[k] = true);
+    let mut gaps: Vec<Gap> = chains.iter().enumerate().flat_map(|(c, chain)| gaps(c, chain)).collect();
+    gaps.sort_by_key(|gap| (gap.before.is_none() || gap.after.is_none(), gap.length(), gap.chain));
+    let cells = Cells::new(ground.positions, reach(LONGEST_SKIP))?;
+    let mut placed = vec![Vec::new(); chains.len()];
+    monitor.begin(gaps.len());
+    for gap in &gaps {
+        monitor.advance(1)?;
+        let threader = Threader { ground, cells: &cells, chain: &chains[gap.chain], search, used: &used };
+        let found = threader.fill(gap);
+        found.iter().for_each(|p| used[p.1] = true);
+        placed[gap.chain].extend(found);
+    }
+    Ok(placed)
+}
+
+/// Residues without a candidate, between those before and after that have one.
+#[derive(Debug)]
+struct Gap {
+    chain: usize,
+    before: Option<usize>,
+    after: Option<usize>,
+    residues: usize,
+}
+
+impl Gap {
+    fn length(&self) -> usize {
+        match (self.before, self.after) {
+            (Some(b), Some(a)) => a - b - 1,
+            _ => self.residues,
+        }
+    }
+}
+
+fn gaps(chain: usize, gapped: &Gapped) -> Vec<Gap> {
+    let residues = gapped.candidates.len();
+    let mut placed: Vec<Option<usize>> = vec![None];
+    placed.extend((0..residues).filter(|&i| gapped.candidates[i].is_some()).map(Some));
+    placed.push(None);
+    let gap = |pair: &[Option<usize>]| Gap { chain, before: pair[0], after: pair[1], residues };
+    let open = |g: &Gap| match (g.before, g.after) {
+        (Some(b), Some(a)) => a > b + 1,
+        (Some(b), None) => b + 1 < residues,
+        (None, Some(a)) => a > 0,
+        (None, None) => false,
+    };
+    placed.windows(2).map(gap).filter(open).collect()
+}
+
+/// A thread that has come as far as one residue on one candidate.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    residue: usize,
+    candidate: usize,
+    score: f32,
+    parent: Option<usize>,
+}
+
+struct Threader<'a> {
+    ground: &'a Ground<'a>,
+    cells: &'a Cells,
+    chain: &'a Gapped,
+    search: &'a Search,
+    used: &'a [bool],
+}
+
+impl Threader<'_> {
+    fn fill(&self, gap: &Gap) -> Vec<Placed> {
+        let forward = gap.before.map_or_else(Vec::new, |b| self.grow(b, gap.after, 1));
+        let backward = gap.after.map_or_else(Vec::new, |a| self.grow(a, gap.before, -1));
+        match (gap.before, gap.after) {
+            (Some(_), Some(_)) => self.meet(&forward, &backward),
+            (Some(_), None) => self.end(&forward),
+            _ => self.end(&backward),
+        }
+    }
+
+    /// Threads from residue `from` towards residue `to`, which stay close enough to reach it; the first node is `from` itself.
+    fn grow(&self, from: usize, to: Option<usize>, direction: i64) -> Vec<Node> {
+        let Some(start) = self.chain.candidates[from] else { return Vec::new() };
+        let mut nodes = vec![Node { residue: from, candidate: start, score: 0.0, parent: None }];
+        // Nodes by their distance from the start in residues.
+        let mut fronts: Vec<Vec<usize>> = vec![vec![0]];
+        let limit = to.map_or(LONGEST_THREAD, |t| t.abs_diff(from) - 1).min(LONGEST_THREAD);
+        for depth in 1..=limit {
+            let residue = from as i64 + direction * depth as i64;
+            let Some(residue) = usize::try_from(residue).ok().filter(|r| *r < self.chain.candidates.len()) else {
+                break;
+            };
+            let mut front = Vec::new();
+            for steps in 1..=(LONGEST_SKIP + 1).min(depth) {
+                for &parent in &fronts[depth - steps] {
+                    front.extend(self.steps(&nodes, parent, steps, residue));
+                }
+            }
+            front.retain(|node| self.can_reach(node, to));
+            prune(&mut front, self.search.beam);
+            fronts.push((nodes.len()..nodes.len() + front.len()).collect());
+            nodes.extend(front);
+        }
+        nodes
+    }
+
+    /// All ways to go from node `parent` to `residue`, `steps` residues on.
+    fn steps(&self, nodes: &[Node], parent: usize, steps: usize, residue: usize) -> Vec<Node> {
+        let at = nodes[parent];
+        let node = |candidate: usize, step: f32| {
+            let score = at.score + step + self.fit(candidate, residue);
+            Node { residue, candidate, score, parent: Some(parent) }
+        };
+        let free = |y: usize| !self.used[y] && !visited(nodes, parent, y);
+        if steps == 1 {
+            let row = self.ground.likelihood.row(at.candidate);
+            return row.filter(|(y, _)| free(*y)).map(|(y, h)| node(y, self.link(nodes, parent, y, h))).collect();
+        }
+        let origin = &self.ground.positions[at.candidate];
+        let (near, far) = (NEAREST * NEAREST, reach(steps).powi(2));
+        let fits = |y: &usize| (near..far).contains(&squared_distance(origin, &self.ground.positions[*y])) && free(*y);
+        self.cells.near(origin, 1).filter(fits).map(|y| node(y, -SKIP_COST * steps as f32)).collect()
+    }
+
+    /// Log-odds of the link from node `parent` to candidate `y`, bend included.
+    fn link(&self, nodes: &[Node], parent: usize, y: usize, h: f32) -> f32 {
+        let at = nodes[parent];
+        let bend = at.parent.map(|p| nodes[p]).filter(|p| p.residue.abs_diff(at.residue) == 1).map_or(0.0, |p| {
+            bend_odds(squared_distance(&self.ground.positions[p.candidate], &self.ground.positions[y])).ln()
+        });
+        self.ground.graph.link_log_odds(h) + bend
+    }
+
+    /// Log-odds that `candidate` is `residue`, by its type and by where a symmetric chain has it.
+    fn fit(&self, candidate: usize, residue: usize) -> f32 {
+        let code = self.ground.residues.code((self.chain.first + residue) as i64);
+        let kind = self.ground.odds[candidate][usize::from(code)].ln();
+        let symmetry = self.chain.expected[residue].map_or(0.0, |e| {
+            let (best, width, least) = SYMMETRY;
+            let squared = squared_distance(&e, &self.ground.positions[candidate]);
+            (best - squared / (width * width)).max(least) as f32
+        });
+        kind + symmetry
+    }
+
+    fn can_reach(&self, node: &Node, to: Option<usize>) -> bool {
+        let end = to.and_then(|t| self.chain.candidates[t].map(|k| (t, k)));
+        end.is_none_or(|(t, k)| self.apart(node.candidate, k) <= reach(t.abs_diff(node.residue)).powi(2))
+    }
+
+    fn apart(&self, a: usize, b: usize) -> f64 {
+        squared_distance(&self.ground.positions[a], &self.ground.positions[b])
+    }
+
+    /// The best pair of a forward and a backward thread that fit together.
+    fn meet(&self, forward: &[Node], backward: &[Node]) -> Vec<Placed> {
+        let mut best: Option<(f32, usize, usize)> = None;
+        for (i, f) in forward.iter().enumerate() {
+            for (j, b) in backward.iter().enumerate().filter(|(_, b)| b.residue > f.residue) {
+                let Some(score) = self.joint(forward, i, b) else { continue };
+                let total = f.score + b.score + score;
+                if best.is_none_or(|x| total > x.0) && disjoint(forward, i, backward, j) {
+                    best = Some((total, i, j));
+                }
+            }
+        }
+        let Some((total, i, j)) = best else { return Vec::new() };
+        let closed = backward[j].residue - forward[i].residue == 1;
+        if total < if closed { self.search.least_closed } else { self.search.least_open } {
+            return Vec::new();
+        }
+        let mut placed = placed(forward, i);
+        placed.extend(self::placed(backward, j));
+        placed
+    }
+
+    /// Log-odds of what joins forward node `i` to backward node `b`; None where they are too far apart.
+    fn joint(&self, forward: &[Node], i: usize, b: &Node) -> Option<f32> {
+        let f = forward[i];
+        let steps = b.residue - f.residue;
+        if steps == 1 {
+            let link = self.ground.likelihood.row(f.candidate).find(|(y, _)| *y == b.candidate);
+            return link.map(|(y, h)| self.link(forward, i, y, h));
+        }
+        let apart = self.apart(f.candidate, b.candidate);
+        (apart <= reach(steps).powi(2) && apart >= NEAREST * NEAREST).then_some(0.0)
+    }
+
+    /// The best thread that needs no other end.
+    fn end(&self, nodes: &[Node]) -> Vec<Placed> {
+        let best = (0..nodes.len()).max_by(|a, b| nodes[*a].score.total_cmp(&nodes[*b].score).then(b.cmp(a)));
+        best.filter(|&i| nodes[i].score >= self.search.least_open).map_or_else(Vec::new, |i| placed(nodes, i))
+    }
+}
+
+/// Keeps the best node per candidate, and of those the `beam` best.
+fn prune(front: &mut Vec<Node>, beam: usize) {
+    front.sort_by(|a, b| a.candidate.cmp(&b.candidate).then(b.score.total_cmp(&a.score)));
+    front.dedup_by_key(|node| node.candidate);
+    front.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.candidate.cmp(&b.candidate)));
+    front.truncate(beam);
+}
+
+/// Nodes from `i` back to the start, which is not among them.
+fn trail(nodes: &[Node], i: usize) -> impl Iterator<Item = &Node> {
+    std::iter::successors(Some(&nodes[i]), |node| node.parent.map(|p| &nodes[p])).filter(|node| node.parent.is_some())
+}
+
+fn visited(nodes: &[Node], i: usize, candidate: usize) -> bool {
+    trail(nodes, i).any(|node| node.candidate == candidate)
+}
+
+fn disjoint(a: &[Node], i: usize, b: &[Node], j: usize) -> bool {
+    trail(a, i).all(|node| !visited(b, j, node.candidate))
+}
+
+fn placed(nodes: &[Node], i: usize) -> Vec<Placed> {
+    let mean = nodes[i].score / trail(nodes, i).count().max(1) as f32;
+    trail(nodes, i).map(|node| (node.residue, node.candidate, mean)).collect()
+}

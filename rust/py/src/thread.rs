@@ -1,0 +1,54 @@
+//! Threading of gaps.
+
+use emodelx_core::residues::ByCode;
+use emodelx_core::thread::{self, Gapped, Ground, Placed, Search};
+use emodelx_core::walk::WalkGraph;
+use numpy::{PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::arrays::{self, SparseArguments};
+use crate::gate::{Run, enter};
+use crate::register::{residues, with_unknown};
+
+/// Sequence, candidates (-1 where none), expected positions (n, 3) (NaN where none).
+type ChainArrays<'py> = (usize, PyReadonlyArray1<'py, i64>, PyReadonlyArray2<'py, f64>);
+
+#[pyfunction]
+#[pyo3(signature = (points, links, odds, sequences, chains, search, *, threads=0, progress=None))]
+pub fn thread_chains<'py>(
+    py: Python<'py>,
+    points: PyReadonlyArray2<'py, f64>,
+    links: SparseArguments<'py>,
+    odds: PyReadonlyArray2<'py, f32>,
+    sequences: Vec<PyReadonlyArray1<'py, i8>>,
+    chains: Vec<ChainArrays<'py>>,
+    search: (usize, f32, f32),
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Vec<Vec<Placed>>> {
+    let positions = arrays::points("points", &points)?;
+    let likelihood = arrays::sparse("links", &links)?;
+    let odds: Vec<ByCode> = arrays::rows::<20>("odds", &odds)?.iter().map(with_unknown).collect();
+    let residues = residues(&sequences, &vec![1; sequences.len()])?;
+    let gapped = |(sequence, candidates, expected): &ChainArrays<'_>| -> PyResult<Gapped> {
+        let expected: Vec<[f64; 3]> = arrays::matrix("expected", expected, 3)?.as_chunks::<3>().0.to_vec();
+        Ok(Gapped {
+            first: residues.places(*sequence).start,
+            candidates: arrays::vector("candidates", candidates)?.iter().map(|k| usize::try_from(*k).ok()).collect(),
+            expected: expected.into_iter().map(|p| p[0].is_finite().then_some(p)).collect(),
+        })
+    };
+    let chains = chains.iter().map(gapped).collect::<PyResult<Vec<_>>>()?;
+    if chains.iter().flat_map(|c| c.candidates.iter().flatten()).any(|k| *k >= positions.len()) {
+        return Err(PyValueError::new_err("chains name candidates that do not exist"));
+    }
+    let (beam, least_closed, least_open) = search;
+    let search = Search { beam, least_closed, least_open };
+    enter(py, &Run { threads, progress }, |monitor| {
+        let graph = WalkGraph::new(&positions, &likelihood)?;
+        let ground =
+            Ground { graph: &graph, likelihood: &likelihood, positions: &positions, odds: &odds, residues: &residues };
+        thread::thread(&ground, &chains, &search, monitor)
+    })
+}
