@@ -104,7 +104,10 @@ class Prediction:
     threshold: float = 0.35
 
     def __post_init__(self) -> None:
-        _require(self.ca_prob.ndim == 3 and self.ca_prob.shape == self.bb_prob.shape, "ca_prob and bb_prob must be volumes of one shape")
+        _require(
+            self.ca_prob.ndim == 3 and self.ca_prob.shape == self.bb_prob.shape,
+            "ca_prob and bb_prob must be volumes of one shape",
+        )
         _require(self.type_prob.shape == (len(self.type_voxels), 20), "type_prob must have shape (m, 20)")
         _require(self.origin.shape == (3,), "origin must have shape (3,)")
 
@@ -186,8 +189,8 @@ class Hops:
 class Scores:
     """Aligning scores S (eq. 26), kept in factors so that S x L x N is never stored.
 
-    S[i, j, k] = own[a(j), k] + sum over n of hop[n - 1, a(j - n), k] + hop[n - 1, a(j + n), k], where a(j) is the type of
-    residue j of sequence i, and types outside the sequence or unknown add 0.
+    S[i, j, k] = own[a(j), k] + sum over n of hop[n - 1, a(j - n), k] + hop[n - 1, a(j + n), k], where a(j) is the type
+    of residue j of sequence i, and types outside the sequence or unknown add 0.
 
     Attributes
     ----------
@@ -262,7 +265,8 @@ class Chain:
         n = len(self.positions)
         _require(self.positions.shape == (n, 3), "positions must have shape (length, 3)")
         _require(
-            self.candidates.shape == self.provenance.shape == self.confidence.shape == (n,), "residue arrays must have one length"
+            self.candidates.shape == self.provenance.shape == self.confidence.shape == (n,),
+            "residue arrays must have one length",
         )
 
     def placed(self) -> NDArray[np.bool_]:

@@ -161,7 +161,7 @@ def _to_prediction(stitcher: Stitcher, density: DensityMap, info: WeightsInfo) -
         ca_prob,
         bb_prob,
         known[wanted],
-        np.ascontiguousarray(type_prob[np.ix_(wanted, columns)]),
+        np.ascontiguousarray(type_prob[wanted][:, columns]),
         density.origin,
         info.calpha_threshold,
     )

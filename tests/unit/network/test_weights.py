@@ -67,20 +67,20 @@ def test_values_beyond_half_precision_are_refused(tmp_path, info):
 
 
 def test_missing_file():
-    with pytest.raises(WeightsError, match="no weights file 'nowhere.safetensors'"):
+    with pytest.raises(WeightsError, match=r"no weights file 'nowhere\.safetensors'"):
         load_weights(weights.Path("nowhere.safetensors"))
 
 
 def test_truncated_file(stored):
     stored.write_bytes(stored.read_bytes()[:-100])
-    with pytest.raises(WeightsError, match="not a whole .safetensors file"):
+    with pytest.raises(WeightsError, match=r"not a whole \.safetensors file"):
         load_weights(stored)
 
 
 def test_file_of_another_kind(tmp_path):
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"HDF5 or whatever this may be, it is no weights file")
-    with pytest.raises(WeightsError, match="not a whole .safetensors file"):
+    with pytest.raises(WeightsError, match=r"not a whole \.safetensors file"):
         read_info(path)
 
 

@@ -186,7 +186,7 @@ class Oracle(torch.nn.Module):
         super().__init__()
         self.targets = targets
 
-    def forward(self, density):
+    def forward(self, _density):
         calpha = (self.targets.calpha == TARGET).float()
         amino = torch.nn.functional.one_hot(self.targets.amino.clamp(min=0), 20).movedim(-1, 1).float() * 5
         background = torch.stack([1 - calpha, torch.zeros_like(calpha) - 20, calpha], 1) * 1.0
