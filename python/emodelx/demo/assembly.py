@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from emodelx.demo.design import ProteinChain, design
 from emodelx.demo.fold import fold
@@ -68,6 +68,6 @@ def dock(fixed: Points, moving: Points, rng: np.random.Generator) -> Points:
 def slide(fixed: Points, moving: Points, direction: Points) -> float:
     """Return how far along `direction` a body must be for its first touch when it comes in from afar, in Angstrom."""
     plane = np.linalg.svd(direction[None])[2][1:]
-    meets = cKDTree(fixed @ plane.T).sparse_distance_matrix(cKDTree(moving @ plane.T), CONTACT, output_type="ndarray")
+    meets = KDTree(fixed @ plane.T).sparse_distance_matrix(KDTree(moving @ plane.T), CONTACT, output_type="ndarray")
     ahead = (fixed @ direction)[meets["i"]] - (moving @ direction)[meets["j"]]
     return float((ahead + np.sqrt(CONTACT**2 - meets["v"] ** 2)).max())

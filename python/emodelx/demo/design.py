@@ -76,7 +76,7 @@ def _first_fit(
     backbone: Backbone, i: int, obstacles: Points, owner: Ints, rng: np.random.Generator
 ) -> tuple[str, dict[str, Points]]:
     """Amino acid and side chain of residue i."""
-    frame = dict(zip(BACKBONE[:3], backbone.xyz[i], strict=False))
+    frame: dict[str, Points] = dict(zip(BACKBONE[:3], backbone.xyz[i], strict=False))
     others = owner != i
     near = np.abs(owner - i) == 1
     clearance = np.where(near, NEIGHBOUR_CLEARANCE, CLEARANCE)[others]

@@ -11,6 +11,7 @@ from emodelx.constants import AMINO_ACIDS, THREE_LETTER
 from emodelx.demo.assembly import build_complex
 from emodelx.demo.design import ProteinChain
 from emodelx.demo.fold import BACKBONE
+from emodelx.errors import InputError
 from emodelx.io.files import replacing
 from emodelx.io.maps import write_map
 from emodelx.records import DensityMap, Points
@@ -25,8 +26,8 @@ ORIGIN = np.array([31.5, -12.0, 8.25])
 CONDITIONS = Conditions(
     resolution=3.0, base_b=40.0, b_contrast=1.0, side_chain_b=4.0, side_chain_spread=0.5, side_chain_loss=0.2,
     acid_occupancy=0.4, carbonyl_occupancy=0.7, residue_spread=0.1, solvent=0.7, blobs=0.0, anisotropy=0.0,
-    cut_softness=0.03, noise=0.8, noise_onset=1.15, noise_floor=0.02, noise_contrast=0.3, curve_error=0.0, cut_error=1.0,
-    low_frequency=0.0,
+    cut_softness=0.03, noise=0.8, noise_onset=1.15, noise_floor=0.02, noise_contrast=0.3, curve_error=0.0,
+    cut_error=1.0, low_frequency=0.0,
 )  # fmt: skip
 """A good map at 3 A."""
 
@@ -60,10 +61,12 @@ def make_example(folder: Path, seed: int = SEED) -> Example:
 
     Raises
     ------
+    InputError
+        When the folder cannot be made.
     ResourceError
         When a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     density, chains = simulate_map(build_complex(seed), seed)
     example = Example(folder / "example.mrc", folder / "example.fasta", folder / "truth.cif", chains)
     write_map(example.map, density)
@@ -72,6 +75,13 @@ def make_example(folder: Path, seed: int = SEED) -> Example:
     with replacing(example.truth) as part:
         _structure(chains).make_mmcif_document().write_file(str(part))
     return example
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: the folder cannot be made ({error.strerror}); give another --output") from error
 
 
 def simulate_map(chains: dict[str, ProteinChain], seed: int) -> tuple[DensityMap, dict[str, ProteinChain]]:

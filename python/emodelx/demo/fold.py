@@ -1,15 +1,15 @@
 """A compact backbone from a plan of helices, strands and loops.
 
-A plan is a string with one letter per residue: H helix, E strand, T the two-residue turn of a hairpin, L loop. The chain
-grows piece by piece, a piece being a loop and what follows it; of many random loops the one is taken that keeps the
-chain most compact without touching itself.
+A plan is a string with one letter per residue: H helix, E strand, T the two-residue turn of a hairpin, L loop. The
+chain grows piece by piece, a piece being a loop and what follows it; of many random loops the one is taken that keeps
+the chain most compact without touching itself.
 """
 
 import re
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from emodelx.demo.geometry import place
 from emodelx.demo.side_chains import BETA
@@ -95,7 +95,7 @@ def _grow(pieces: list[str], rng: np.random.Generator) -> tuple[Points, Points] 
 
 
 def _draw_torsions(piece: str, rng: np.random.Generator) -> Points:
-    """phi and psi of every residue of a piece, shape (TRIALS, n, 2)."""
+    """Torsions phi and psi of every residue of a piece, shape (TRIALS, n, 2)."""
     basins = np.array(LOOPS)[rng.choice(len(LOOPS), p=LOOP_SHARES, size=(TRIALS, len(piece)))]
     for letter, basin in REGULAR.items():
         basins[:, [i for i, here in enumerate(piece) if here == letter]] = basin
@@ -146,7 +146,7 @@ def _most_compact(chain: Points, places: Points) -> int | None:
     old = np.broadcast_to(chain, (len(places), *chain.shape))
     calphas = np.concatenate([old, places], axis=1)[:, :, 1]
     spread = calphas.var(axis=1).sum(axis=-1)
-    far = cKDTree(chain[:-3, 1]).query(places[:, :, 1])[0].min(axis=1)
+    far = KDTree(chain[:-3, 1]).query(places[:, :, 1])[0].min(axis=1)
     for trial in np.argsort(spread, kind="stable"):
         if far[trial] > APART and not _touches(np.concatenate([chain, places[trial]])):
             return int(trial)
@@ -156,5 +156,5 @@ def _most_compact(chain: Points, places: Points) -> int | None:
 def _touches(xyz: Points) -> bool:
     """Whether two backbone or Cbeta atoms touch that are not of neighbouring residues."""
     atoms = np.concatenate([xyz, beta_carbons(xyz)[:, None]], axis=1)
-    pairs = cKDTree(atoms.reshape(-1, 3)).query_pairs(TOUCH, output_type="ndarray") // atoms.shape[1]
+    pairs = KDTree(atoms.reshape(-1, 3)).query_pairs(TOUCH, output_type="ndarray") // atoms.shape[1]
     return bool(np.any(np.abs(pairs[:, 0] - pairs[:, 1]) > 1))

@@ -1,0 +1,41 @@
+"""The demo as its users meet it: the shipped weights read a synthetic map, and most of the truth comes back."""
+
+import re
+
+import pytest
+
+from emodelx.io.structures import read_calphas
+from emodelx.scoring import compare
+
+
+@pytest.fixture(scope="module")
+def run(emodelx, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    done = emodelx("demo", "-o", folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_most_of_the_truth_is_recovered(run):
+    folder, _ = run
+    found = compare(read_calphas(folder / "model" / "model.cif"), read_calphas(folder / "truth.cif"))
+    assert found.reg_acc > 0.85
+    assert found.reg_precision > 0.95
+    assert found.tm > 0.85
+
+
+def test_it_prints_the_figures_of_the_files(run):
+    folder, done = run
+    model, truth = read_calphas(folder / "model" / "model.cif"), read_calphas(folder / "truth.cif")
+    found = compare(model, truth)
+    assert f"Built {found.n_model} of {found.n_true} residues" in done.stdout
+    for share in (found.ca_recall, found.reg_acc, found.reg_precision):
+        assert f"  {share:.1%} of " in done.stdout
+    assert f"{found.tm:.3f} TM-score" in done.stdout
+
+
+def test_it_names_files_that_are_there(run):
+    folder, done = run
+    named = re.findall(rf"{re.escape(str(folder))}\S+", done.stdout)
+    assert len(named) == 6
+    assert all((folder / name).is_file() for name in named)
