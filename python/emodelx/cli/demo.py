@@ -19,7 +19,7 @@ def demo(
 ) -> None:
     """Make a synthetic complex and its map, build it, and print how much of the truth was recovered.
 
-    Takes one to two minutes on two CPU cores.
+    Takes less than three minutes on two CPU cores.
     """
     from emodelx.cli.console import show_progress
     from emodelx.demo.run import demonstrate
