@@ -6,6 +6,7 @@ import re
 from emodelx import _core
 
 PANICS = re.compile(r"\.unwrap\(\)|\.expect\(|\b(?:panic|unreachable|todo|unimplemented|assert|assert_eq|assert_ne)!")
+CHECKED_BY_THE_COMPILER = "const _: () = assert!("
 
 
 def public_functions():
@@ -44,6 +45,6 @@ def test_rust_does_not_panic_on_purpose(root):
         f"{path.relative_to(root)}: {line.strip()}"
         for path in sources
         for line in path.read_text().split("#[cfg(test)]")[0].splitlines()
-        if PANICS.search(line.split("//")[0])
+        if PANICS.search(line.split("//")[0]) and not line.startswith(CHECKED_BY_THE_COMPILER)
     ]
     assert not found, "\n".join(found)

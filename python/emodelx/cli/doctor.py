@@ -1,12 +1,11 @@
 """`emodelx doctor`."""
 
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 from emodelx import __version__
 
-LIBRARIES = ("torch", "numpy", "gemmi", "mrcfile", "scikit-learn", "safetensors", "typer", "rich")
+LIBRARIES = ("torch", "numpy", "scipy", "gemmi", "safetensors", "typer", "rich")
 
 
 def doctor() -> None:
@@ -17,6 +16,8 @@ def doctor() -> None:
 
 
 def _program() -> Iterator[tuple[str, str]]:
+    from importlib.metadata import version
+
     import emodelx
 
     yield "emodelx", f"{__version__} in {Path(emodelx.__file__).parent}"

@@ -67,7 +67,7 @@ def test_version_and_bare_call(capsys):
         assert capsys.readouterr().out.startswith(said)
 
 
-HEAVY = ("torch", "numpy", "scipy", "sklearn", "gemmi", "mrcfile", "rich.progress")
+HEAVY = ("torch", "numpy", "scipy", "gemmi", "safetensors", "rich.progress")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["build", "--help"], ["score", "--help"]])
