@@ -18,14 +18,15 @@ pub const KEPT: usize = 4;
 const LANES: usize = 8;
 /// Residues of a window whose matches are read, and residues before and after it over which sums build up.
 const WINDOW: usize = 64;
-const MARGIN: usize = 40;
-/// Sums stop growing here: that much evidence is certainty, and two of them can be multiplied in f32.
-const CERTAIN: f32 = 1e18;
+const MARGIN: usize = 36;
+/// Sums stop growing here: that much evidence is certainty. Without the bound the weight of a long right walk would flow
+/// over every weak link into its surroundings and drown what is known there.
+const CERTAIN: f32 = 5e4;
 /// Candidates per parallel task.
 const CHUNK: usize = 1024;
 
 /// Odds of a candidate at the place that it is known to be.
-const KNOWN_ODDS: f32 = 20.0;
+const KNOWN_ODDS: f32 = 10.0;
 
 type Lane = [f32; LANES];
 

@@ -10,7 +10,7 @@ use crate::{CoreError, Point};
 
 /// Slope of the log-odds of a link in its likelihood H; measured on simulated and on real maps, where it is the same
 /// although the level of H is not.
-const LINK_SLOPE: f32 = 24.0;
+const LINK_SLOPE: f32 = 32.0;
 /// Bounds of the log-odds of one link.
 const LEAST_LINK: f32 = -4.0;
 const MOST_LINK: f32 = 1.5;
