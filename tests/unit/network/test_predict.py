@@ -31,6 +31,7 @@ INFO = WeightsInfo(SMALL, PAPER, window=16)
 
 
 EVERY_WINDOW = ReadingConfig(empty=0)
+SIDE_BY_SIDE = ReadingConfig(empty=0, overlap=0)
 ONE_THREAD = RunConfig(threads=1)
 
 
@@ -277,7 +278,7 @@ def test_a_mask_takes_density_away_and_nothing_else():
 
 MEASURE = """
 import resource, numpy as np
-from test_predict import CPU, INFO, Counting, on_grid, read
+from test_predict import CPU, INFO, SIDE_BY_SIDE, Counting, on_grid, read
 from dataclasses import replace
 
 def peak():
@@ -290,11 +291,11 @@ class Sparse(Counting):
         return logits
 
 info = replace(INFO, window=64)
-calphas = np.random.default_rng(0).random((224, 224, 128), np.float32) < 0.0005
+calphas = np.random.default_rng(0).random((192, 192, 128), np.float32) < 0.0005
 values = np.where(calphas, np.float32(0.9), np.float32(0.02))
-read(on_grid(values[:64, :64, :64]), Sparse(), info)
+read(on_grid(values[:64, :64, :64]), Sparse(), info, config=SIDE_BY_SIDE)
 before = peak()
-read(on_grid(values), Sparse(), info)
+read(on_grid(values), Sparse(), info, config=SIDE_BY_SIDE)
 print((peak() - before) / values.nbytes)
 """
 
