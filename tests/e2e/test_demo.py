@@ -1,11 +1,17 @@
 """The demo as its users meet it: the shipped weights read a synthetic map, and most of the truth comes back."""
 
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from emodelx.io.structures import read_calphas
 from emodelx.scoring import compare
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +45,16 @@ def test_it_names_files_that_are_there(run):
     named = re.findall(rf"{re.escape(str(folder))}\S+", done.stdout)
     assert len(named) == 6
     assert all((folder / name).is_file() for name in named)
+
+
+def test_the_example_script_builds_the_same(run, tmp_path):
+    folder, _ = run
+    words = [folder / "example.mrc", folder / "example.fasta", tmp_path / "model"]
+    command = [sys.executable, str(EXAMPLES / "coverage.py"), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    chains = json.loads((folder / "model" / "report.json").read_text())["chains"]
+    assert len(chains) == 3
+    for chain in chains:
+        assert f"{chain['chain']} ({chain['sequence']}): {chain['built'] / chain['length']:.0%} built" in done.stdout
+    assert (tmp_path / "model" / "model.cif").read_bytes() == (folder / "model" / "model.cif").read_bytes()
