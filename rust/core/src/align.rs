@@ -16,8 +16,9 @@ use crate::{CoreError, Monitor};
 pub const KEPT: usize = 4;
 /// Windows of the sequence that are worked on in lockstep; the compiler turns them into vector instructions.
 const LANES: usize = 8;
-/// Residues of a window whose matches are read, and residues before and after it over which sums build up.
+/// Most and fewest residues of a window whose matches are read, and residues before and after it over which sums build up.
 const WINDOW: usize = 64;
+const LEAST_WINDOW: usize = 16;
 const MARGIN: usize = 36;
 /// Sums stop growing here: that much evidence is certainty. Without the bound the weight of a long right walk would flow
 /// over every weak link into its surroundings and drown what is known there.
@@ -55,11 +56,12 @@ pub fn align(
     evidence: &Evidence,
     monitor: &Monitor,
 ) -> Result<Vec<[Match; KEPT]>, CoreError> {
-    let strips = residues.len().div_ceil(WINDOW * LANES);
-    monitor.begin(strips * 2 * (WINDOW + 2 * MARGIN));
+    let window = residues.len().div_ceil(LANES).clamp(LEAST_WINDOW, WINDOW);
+    let strips = residues.len().div_ceil(window * LANES);
+    monitor.begin(strips * 2 * (window + MARGIN));
     let mut best = vec![Best::default(); graph.len()];
     for strip in 0..strips {
-        Sweep { graph, residues, evidence, monitor, first: (strip * WINDOW * LANES) as i64 }.run(&mut best)?;
+        Sweep { graph, residues, evidence, monitor, window, first: strip * window * LANES }.run(&mut best)?;
     }
     Ok(best.iter().map(|b| b.posterior(residues.len())).collect())
 }
@@ -94,7 +96,9 @@ struct Sweep<'a> {
     residues: &'a Residues,
     evidence: &'a Evidence,
     monitor: &'a Monitor,
-    first: i64,
+    window: usize,
+    /// Place at which the first window begins.
+    first: usize,
 }
 
 impl Sweep<'_> {
@@ -107,7 +111,7 @@ impl Sweep<'_> {
     fn forward(&self) -> Result<Vec<Vec<Lane>>, CoreError> {
         let mut kept: Vec<Vec<Lane>> = vec![self.no_arrivals()];
         let mut totals = [vec![[0.0; LANES]; self.graph.len()], vec![[0.0; LANES]; self.graph.len()]];
-        for step in 0..MARGIN + WINDOW {
+        for step in 0..MARGIN + self.window {
             self.monitor.advance(1)?;
             let column = self.column(step);
             let mut new = self.no_arrivals();
@@ -130,7 +134,7 @@ impl Sweep<'_> {
     fn backward(&self, forward: &[Vec<Lane>], best: &mut [Best]) -> Result<(), CoreError> {
         let mut next = self.no_arrivals();
         let mut after = self.no_arrivals();
-        for step in (MARGIN..MARGIN + WINDOW + MARGIN).rev() {
+        for step in (MARGIN..MARGIN + self.window + MARGIN).rev() {
             self.monitor.advance(1)?;
             let column = self.column(step);
             let mut new = self.no_arrivals();
@@ -208,7 +212,7 @@ impl Sweep<'_> {
 
     /// What the lanes are at `step`; the core of a window begins at step `MARGIN`.
     fn column(&self, step: usize) -> Column {
-        let place: [i64; LANES] = std::array::from_fn(|l| self.first + (l * WINDOW + step) as i64 - MARGIN as i64);
+        let place: [i64; LANES] = std::array::from_fn(|l| (self.first + l * self.window + step) as i64 - MARGIN as i64);
         let full = |p: i64| usize::try_from(p).ok().and_then(|p| self.evidence.full.get(p)).is_some_and(|f| *f);
         Column { place, code: place.map(|p| self.residues.code(p)), open: place.map(|p| f32::from(!full(p))) }
     }

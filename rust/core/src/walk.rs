@@ -11,6 +11,8 @@ use crate::{CoreError, Point};
 /// Slope of the log-odds of a link in its likelihood H; measured on simulated and on real maps, where it is the same
 /// although the level of H is not.
 const LINK_SLOPE: f32 = 32.0;
+/// Links with lower odds than this against a link of the reference likelihood are never walked.
+const LEAST_ODDS: f32 = 0.01;
 /// Bounds of the log-odds of one link.
 const LEAST_LINK: f32 = -4.0;
 const MOST_LINK: f32 = 1.5;
@@ -50,9 +52,9 @@ impl WalkGraph {
         if positions.len() != likelihood.len() {
             return Err(CoreError::Invalid("positions and links must have the same length".into()));
         }
-        let (start, neighbour, value) = arrays(likelihood);
+        let reference = reference_likelihood(likelihood);
+        let (start, neighbour, value) = passable(likelihood, reference);
         let back = back_slots(&start, &neighbour)?;
-        let reference = reference_likelihood(&value, positions.len());
         let mut graph = Self {
             start,
             neighbour,
@@ -141,11 +143,14 @@ impl WalkGraph {
 }
 
 /// The likelihood of the n-th best link of n candidates: a chain through all of them would have that many.
-fn reference_likelihood(value: &[f32], n: usize) -> f32 {
-    let mut sorted = value.to_vec();
-    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+fn reference_likelihood(likelihood: &SparseRows) -> f32 {
+    let mut all: Vec<f32> = (0..likelihood.len()).flat_map(|k| likelihood.row(k).map(|(_, h)| h)).collect();
     // Every link is stored twice.
-    sorted.get((2 * n).min(sorted.len()).saturating_sub(1)).copied().unwrap_or(0.0)
+    let nth = (2 * likelihood.len()).min(all.len()).saturating_sub(1);
+    if all.is_empty() {
+        return 0.0;
+    }
+    *all.select_nth_unstable_by(nth, |a, b| b.total_cmp(a)).1
 }
 
 /// Odds that two links whose far ends have this squared distance are a bend of a chain.
@@ -154,11 +159,13 @@ pub fn bend_odds(squared: f64) -> f32 {
     BEND_ODDS.iter().find(|(d, _)| squared < d * d).map_or(0.0, |(_, odds)| *odds)
 }
 
-fn arrays(rows: &SparseRows) -> (Vec<usize>, Vec<usize>, Vec<f32>) {
+/// Starts of rows, columns and values of the links that a walk would ever take.
+fn passable(rows: &SparseRows, reference: f32) -> (Vec<usize>, Vec<usize>, Vec<f32>) {
+    let least = reference + LEAST_ODDS.ln() / LINK_SLOPE;
     let mut start = vec![0];
     let (mut column, mut value) = (Vec::new(), Vec::new());
     for k in 0..rows.len() {
-        for (c, v) in rows.row(k) {
+        for (c, v) in rows.row(k).filter(|(_, v)| *v >= least) {
             column.push(c);
             value.push(v);
         }

@@ -27,7 +27,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(traces::sample_hops, module)?)?;
     module.add_function(wrap_pyfunction!(propagate::propagate_types, module)?)?;
     module.add_function(wrap_pyfunction!(chains::assign_chains, module)?)?;
-    module.add_function(wrap_pyfunction!(register::debug_matches, module)?)?;
     module.add_function(wrap_pyfunction!(register::register_runs, module)?)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Sequence registration.
 
 use emodelx_core::register::{self, Growth};
-use emodelx_core::residues::{ByCode, CODES, OUTSIDE, Residues, UNKNOWN};
+use emodelx_core::residues::{ByCode, OUTSIDE, Residues, UNKNOWN};
 use emodelx_core::walk::WalkGraph;
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
@@ -58,36 +58,4 @@ fn to_arrays<'py>(py: Python<'py>, run: &register::Run, residues: &Residues) -> 
     let (sequence, position) = residues.locate(run.first);
     let candidates = run.candidates.iter().map(|k| k.map_or(-1, |k| k as i64)).collect();
     (sequence, position, PyArray1::from_vec(py, candidates), PyArray1::from_slice(py, &run.probability))
-}
-
-const _: () = assert!(CODES == 22);
-
-#[pyfunction]
-#[pyo3(signature = (points, links, odds, sequences, copies))]
-pub fn debug_matches<'py>(
-    _py: Python<'py>,
-    points: PyReadonlyArray2<'py, f64>,
-    links: SparseArguments<'py>,
-    odds: PyReadonlyArray2<'py, f32>,
-    sequences: Vec<PyReadonlyArray1<'py, i8>>,
-    copies: Vec<usize>,
-) -> PyResult<Vec<Vec<(usize, usize, f32)>>> {
-    let points = arrays::points("points", &points)?;
-    let links = arrays::sparse("links", &links)?;
-    let odds: Vec<ByCode> = arrays::rows::<20>("odds", &odds)?.iter().map(with_unknown).collect();
-    let residues = residues(&sequences, &copies)?;
-    let ev = emodelx_core::align::Evidence { known: vec![None; odds.len()], full: vec![false; residues.len()], odds };
-    let g = WalkGraph::new(&points, &links).map_err(|e| to_python(&e))?;
-    let m =
-        emodelx_core::align::align(&g, &residues, &ev, &emodelx_core::Monitor::default()).map_err(|e| to_python(&e))?;
-    Ok(m.iter()
-        .map(|l| {
-            l.iter()
-                .map(|x| {
-                    let (s, p) = residues.locate(x.place);
-                    (s, p, x.probability)
-                })
-                .collect()
-        })
-        .collect())
 }
