@@ -79,7 +79,7 @@ def test_interrupt_exits_130_in_one_line(words, tmp_path):
     wait_for(output / "work", process)
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr
     assert stderr.splitlines() == [
         "emodelx: error: interrupted; a build goes on from its last finished stage with --resume"
     ]
