@@ -70,7 +70,7 @@ class Inputs:
         """Give what each input is, one line each."""
         for s in self.sequences.sequences:
             copies = "1 copy" if s.copies == 1 else f"{s.copies} copies"
-            chains = f" (chains {', '.join(s.chains)})" if s.chains else ""
+            chains = f" ({'chain' if len(s.chains) == 1 else 'chains'} {', '.join(s.chains)})" if s.chains else ""
             yield f"sequence {s.name}: {len(s.residues)} residues, {copies}{chains}"
         if self.map is not None:
             yield _map_line(self.map)
@@ -174,6 +174,14 @@ def _map_line(found: MapFile) -> str:
     return (
         f"map: {shape} voxels of {voxel} A, mode {header.mode}, axes {axes}, placed by {header.placement} at {origin}"
     )
+
+
+def resolution_line(prediction: Prediction, given: float | None) -> str:
+    """Say at which resolution a map was read, and where the number comes from."""
+    if prediction.resolution is None:
+        return "resolution: not used by these weights"
+    source = "as given" if given is not None else "estimated from the map; give --resolution where you know better"
+    return f"resolution: {prediction.resolution:.2f} A, {source}"
 
 
 def _prediction_line(prediction: Prediction) -> str:

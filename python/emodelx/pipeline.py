@@ -7,9 +7,9 @@ from shlex import join
 from typing import Any
 
 from emodelx._core import __version__
-from emodelx.config import BuildConfig, RunConfig
+from emodelx.config import BuildConfig, ReadingConfig, RunConfig
 from emodelx.errors import NothingBuildableError
-from emodelx.inputs import Inputs, read_inputs
+from emodelx.inputs import Inputs, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
@@ -102,7 +102,9 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         report = RunReport(
             **facts,
             inputs=sources,
+            assumptions=log.notes,
             warnings=log.warnings,
+            resolution=prediction.resolution,
             candidates=len(candidates),
             residues_built=model.placed_count(),
             residues_expected=expected_residues(model),
@@ -165,17 +167,19 @@ def _prediction(
     if inputs.prediction is not None:
         return Kept(inputs.prediction, sources["prediction"].sha256)
     key = digest(*(file.sha256 for role, file in sources.items() if role != "fasta"))
-    return stepper.step("prediction", _read_map, Kept(inputs, key), config.resolution)
+    read = stepper.step("prediction", _read_map, Kept(inputs, key), config.resolution, config.reading)
+    stepper.progress.note(resolution_line(read.record, config.resolution))
+    return read
 
 
-def _read_map(inputs: Inputs, resolution: float | None, run: RunConfig) -> Prediction:
+def _read_map(inputs: Inputs, resolution: float | None, config: ReadingConfig, run: RunConfig) -> Prediction:
     """Let the network read the map, inside the mask."""
     from emodelx.network.predict import masked, read_density  # torch takes seconds to load
 
     assert inputs.map is not None
     assert inputs.reader is not None
     density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
-    return read_density(density, inputs.reader.weights, inputs.reader.device, resolution, run=run)
+    return read_density(density, inputs.reader.weights, inputs.reader.device, resolution, config, run)
 
 
 def _judge(model: CalphaModel, log: RunLog) -> None:
@@ -198,5 +202,4 @@ def _facts(config: BuildConfig, inputs: Inputs, started: datetime) -> dict[str, 
         "started": started.isoformat(timespec="seconds"),
         "seed": config.run.seed,
         "threads": config.run.threads or usable_threads(),
-        "assumptions": list(inputs.describe()),
     }

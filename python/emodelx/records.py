@@ -94,6 +94,8 @@ class Prediction:
         Centre of voxel 0,0,0 in Angstrom in the frame of the input map.
     threshold : float
         Calpha probability above which the network's author counts a voxel as a Calpha.
+    resolution : float or None
+        At which the map was read, in Angstrom; None where it is not known or made no difference.
     """
 
     ca_prob: Floats
@@ -102,6 +104,7 @@ class Prediction:
     type_prob: Floats
     origin: Points
     threshold: float = 0.35
+    resolution: float | None = None
 
     def __post_init__(self) -> None:
         _require(

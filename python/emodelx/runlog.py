@@ -15,13 +15,14 @@ class RunLog:
 
     Attributes
     ----------
-    warnings : list of str
-        What was warned of so far.
+    notes, warnings : list of str
+        What was noted and warned of so far.
     """
 
     def __init__(self, path: Path, listener: Progress, keep: bool) -> None:
         self._file = path.open("a" if keep else "w", encoding="utf-8")
         self._listener = listener
+        self.notes: list[str] = []
         self.warnings: list[str] = []
         self._stage = ""
         self._started = time.monotonic()
@@ -59,6 +60,7 @@ class RunLog:
 
     def note(self, line: str) -> None:
         """Write a fact."""
+        self.notes.append(line)
         self.write(line)
         self._listener.note(line)
 

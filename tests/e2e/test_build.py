@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import gemmi
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 
 from emodelx import BuildConfig, build
+from emodelx.io.maps import write_map
+from emodelx.io.predictions import read_prediction
+from emodelx.records import DensityMap
 
 NAMES = {
     "m.cif",
@@ -50,9 +54,18 @@ def test_every_file_is_there_and_nothing_else(run):
     assert all(path.suffix == ".npz" for path in (output / "work").iterdir())
 
 
-def test_stdout_names_the_model(run):
+def test_stdout_tells_what_was_built_and_where_it_is(run):
     output, done = run
-    assert done.stdout.startswith(f"{output / 'm.cif'}: ")
+    lines = done.stdout.splitlines()
+    report = json.loads((output / "report.json").read_text())
+    built = [f"chain {c['chain']} ({c['sequence']}): {c['built']} of 50 residues, mean" for c in report["chains"]]
+    assert [line[: len(words)] for line, words in zip(lines, built, strict=False)] == built
+    assert lines[len(built)].startswith(f"built: {report['residues_built']} of 100 residues (")
+    assert lines[-3:] == [
+        f"report: {output / 'report.html'}, warnings: {len(report['warnings'])}",
+        f"to look at it: chimerax {output / 'm.cxc'}",
+        f"model: {output / 'm.cif'}",
+    ]
 
 
 def test_progress_is_plain_lines_without_a_terminal(run):
@@ -115,6 +128,21 @@ def test_the_page_is_whole_and_loads_nothing(run):
     assert opened.count("svg") == 2
     assert opened.count("table") == closed.count("table") > 0
     assert "warning" in text.lower()
+
+
+@pytest.mark.parametrize(("given", "said"), [(None, "estimated from the map"), (3.04, "as given")])
+def test_the_resolution_is_told_everywhere(planted, tmp_path, monkeypatch, given, said):
+    read = replace(read_prediction(planted.prediction), resolution=3.04)
+    monkeypatch.setattr("emodelx.network.predict.read_density", lambda *_: read)
+    write_map(tmp_path / "any.mrc", DensityMap(read.ca_prob, read.origin, np.ones(3)))
+    output = tmp_path / "m"
+    config = BuildConfig(output, planted.fasta, map=tmp_path / "any.mrc", resolution=given, device="cpu")
+    assert build(config).report.resolution == 3.04
+    assert json.loads((output / "report.json").read_text())["resolution"] == 3.04
+    for file in ("run.log", "report.html"):
+        assert f"resolution: 3.04 A, {said}" in (output / file).read_text()
+    again = build(replace(config, resume=True))
+    assert again.report.resolution == 3.04, "the saved stage remembers"
 
 
 def test_log_tells_what_ran(run, planted):

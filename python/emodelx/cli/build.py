@@ -1,12 +1,17 @@
 """`emodelx build`."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emodelx.cli import options
 from emodelx.cli.check import print_inputs
 from emodelx.config import BuildConfig, RunConfig
+
+if TYPE_CHECKING:
+    from emodelx.pipeline import BuildResult
 
 
 def build(
@@ -47,6 +52,20 @@ def build(
     with show_progress(quiet) as progress:
         result = pipeline.build(config, progress)
     if not quiet:
-        report = result.report
-        built = f"{report.residues_built} of {report.residues_expected} residues in {len(report.chains)} chains"
-        print(f"{result.files.model}: {built}")
+        _print_result(result)
+
+
+def _print_result(result: BuildResult) -> None:
+    """Say what was built and where it is."""
+    report, files = result.report, result.files
+    for chain in report.chains:
+        print(
+            f"chain {chain.chain} ({chain.sequence}): {chain.built} of {chain.length} residues, "
+            f"mean confidence {chain.mean_confidence:.0f}"
+        )
+    print(f"built: {report.residues_built} of {report.residues_expected} residues ({report.completeness:.1%})")
+    if report.residues_built < report.residues_expected:
+        print(f"not built: {files.unmodelled}")
+    print(f"report: {files.page}, warnings: {len(report.warnings)}")
+    print(f"to look at it: chimerax {files.viewer}")
+    print(f"model: {files.model}")

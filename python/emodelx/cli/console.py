@@ -40,7 +40,8 @@ def show_progress(quiet: bool) -> Iterator[Progress]:
 
 def _bars() -> Bars:
     columns = (SpinnerColumn(), TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn())
-    return Bars(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=False)
+    times = (TimeElapsedColumn(), TextColumn("passed"), TimeRemainingColumn(), TextColumn("left"))
+    return Bars(*columns, *times, console=Console(stderr=True))
 
 
 class TerminalProgress:

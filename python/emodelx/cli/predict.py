@@ -50,6 +50,7 @@ def predict(
     from dataclasses import replace
 
     from emodelx.cli.console import show_progress
+    from emodelx.inputs import resolution_line
     from emodelx.io.maps import read_map
     from emodelx.io.predictions import write_prediction
     from emodelx.network.device import choose_device
@@ -70,6 +71,7 @@ def predict(
         started = monotonic()
         prediction = read_density(density, file, chosen, resolution, run=replace(run, progress=progress.advance))
         progress.finish(monotonic() - started, reused=False)
+        progress.note(resolution_line(prediction, resolution))
     write_prediction(output, prediction)
     if not quiet:
         _print_summary(output, prediction)

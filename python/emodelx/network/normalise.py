@@ -43,6 +43,11 @@ class NormalisationRule:
     percentile: float
     cut: float = 0.95
 
+    @property
+    def needs_resolution(self) -> bool:
+        """Whether the rule looks at the resolution of the map."""
+        return self.name == "spectrum"
+
 
 PAPER = NormalisationRule("paper", 99.0)
 PUBLISHED = NormalisationRule("published", 99.9)
@@ -59,7 +64,7 @@ def normalise(volume: Volume, rule: NormalisationRule, resolution: float | None 
     rule
         The rule of the weights file.
     resolution
-        In Angstrom; estimated from the map when None. Only the rule ``spectrum`` looks at it.
+        In Angstrom; only the rule ``spectrum`` looks at it, and needs it.
 
     Returns
     -------
@@ -72,8 +77,7 @@ def normalise(volume: Volume, rule: NormalisationRule, resolution: float | None 
         raised = volume - np.median(volume)
         top = _percentile(_positive_box(raised).clip(min=0), rule.percentile)
         return _stretch(raised, np.float32(0), top)
-    if resolution is None:
-        resolution = estimate_resolution(volume)
+    assert resolution is not None
     matched = match_spectrum(volume, rule.cut * resolution)
     floor = np.median(matched)
     positive = matched[matched > floor]

@@ -23,7 +23,7 @@ from emodelx.errors import ResourceError
 from emodelx.io.predictions import TYPE_FLOOR, type_voxels
 from emodelx.machine import usable_threads
 from emodelx.network.device import Device
-from emodelx.network.normalise import normalise
+from emodelx.network.normalise import NormalisationRule, estimate_resolution, normalise
 from emodelx.network.resample import to_working_grid
 from emodelx.network.tiling import TilePlan
 from emodelx.network.unet import Cascade, Reading, Trunk, read_logits
@@ -96,8 +96,17 @@ def read_density(
     network, info = load_weights(weights)
     grid = to_working_grid(density)
     with torch_threads(run.threads):
+        resolution = _resolution(grid.values, info.normalisation, resolution)
         values = normalise(grid.values, info.normalisation, resolution)
-    return predict(DensityMap(values, grid.origin, grid.spacing), network, info, device, config, run)
+    prediction = predict(DensityMap(values, grid.origin, grid.spacing), network, info, device, config, run)
+    return replace(prediction, resolution=resolution)
+
+
+def _resolution(volume: Floats, rule: NormalisationRule, given: float | None) -> float | None:
+    """The resolution at which a rule takes a map; None when it does not look at it."""
+    if not rule.needs_resolution:
+        return None
+    return estimate_resolution(volume) if given is None else given
 
 
 def predict(

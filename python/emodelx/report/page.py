@@ -41,6 +41,7 @@ def _head(report: RunReport) -> str:
     facts = {
         "Built": f"{report.residues_built} of {report.residues_expected} residues ({report.completeness:.1%})",
         "Chains": str(len(report.chains)),
+        "Resolution": "not used" if report.resolution is None else f"{report.resolution:.2f} A (see Inputs)",
         "Calpha candidates": str(report.candidates),
         "Program": f"emodelx {report.version}, seed {report.seed}",
         "Machine": f"{report.host}; {report.device}",

@@ -53,6 +53,8 @@ class RunReport:
         By role: map, fasta, mask, prediction, weights.
     assumptions : list of str
         What was read from the inputs and what was assumed, one line each.
+    resolution : float or None
+        At which the map was read, given or estimated, in Angstrom; None where it made no difference.
     stage_seconds : dict of float
         Wall time by stage; a stage taken from an earlier run counts the time of reading it.
     peak_memory_bytes : int or None
@@ -70,6 +72,7 @@ class RunReport:
     inputs: dict[str, InputFile]
     assumptions: list[str]
     warnings: list[str]
+    resolution: float | None
     candidates: int
     residues_built: int
     residues_expected: int

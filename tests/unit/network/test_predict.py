@@ -17,7 +17,7 @@ from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import ResourceError
 from emodelx.io.predictions import type_voxels
 from emodelx.network.device import Device
-from emodelx.network.normalise import PAPER, normalise
+from emodelx.network.normalise import PAPER, SPECTRUM, normalise
 from emodelx.network.predict import Stitcher, masked, predict, read_density, read_tiles
 from emodelx.network.resample import to_working_grid
 from emodelx.network.tiling import TilePlan
@@ -261,6 +261,13 @@ def test_a_file_of_weights_reads_a_map_of_any_voxel_size(network, tmp_path):
     assert found.ca_prob.shape == (22, 19, 16)
     np.testing.assert_allclose(found.ca_prob, expected.ca_prob, atol=1e-6)
     assert (found.origin == density.origin).all()
+
+
+@pytest.mark.parametrize(("rule", "given", "found"), [(PAPER, 3.0, None), (SPECTRUM, 3.0, 3.0), (SPECTRUM, None, 2.5)])
+def test_the_prediction_tells_its_resolution(network, tmp_path, monkeypatch, rule, given, found):
+    monkeypatch.setattr("emodelx.network.predict.estimate_resolution", lambda _: 2.5)
+    save_weights(tmp_path / "w.safetensors", network, WeightsInfo(SMALL, rule, window=16))
+    assert read_density(on_grid(random_map((16, 16, 16))), tmp_path / "w.safetensors", CPU, given).resolution == found
 
 
 def test_a_mask_takes_density_away_and_nothing_else():

@@ -34,6 +34,7 @@ def report(model):
         inputs={"map": InputFile("/a/b.mrc", "00")},
         assumptions=["one & two"],
         warnings=["a <doubt>"],
+        resolution=3.04,
         candidates=2,
         residues_built=model.placed_count(),
         residues_expected=expected_residues(model),
