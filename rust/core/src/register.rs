@@ -106,10 +106,11 @@ impl Grower<'_> {
         let place = self.matches[seed][0].place;
         let mut members = vec![(place, seed)];
         for direction in [1, -1] {
-            let mut at = (place, seed);
-            while let Some(next) = self.extend(at, direction, taken) {
+            let (mut from, mut at) = (None, (place, seed));
+            while let Some(next) = self.extend(from, at, direction, taken) {
                 taken[next.1] = true;
                 members.push(next);
+                from = Some(at.1);
                 at = next;
             }
         }
@@ -122,18 +123,37 @@ impl Grower<'_> {
         run
     }
 
-    /// The neighbour that agrees best to be the next residue; else the best one to jump to.
-    fn extend(&self, (place, k): (usize, usize), direction: i64, taken: &[bool]) -> Option<(usize, usize)> {
-        let step = |reach: i64, around: &[usize]| {
-            let next = usize::try_from(place as i64 + direction * reach).ok()?;
-            let agrees = |&y: &usize| {
-                let own = &self.matches[y][0];
-                !taken[y] && own.place == next && own.probability >= self.growth.min_match
-            };
-            let best = around.iter().copied().filter(agrees);
-            best.max_by(|a, b| self.probability(*a).total_cmp(&self.probability(*b)).then(b.cmp(a))).map(|y| (next, y))
+    /// The neighbour of `k`, reached from `from`, that agrees to be the next residue and has the best link; else the
+    /// best candidate to jump to. Copies of a residue that lie side by side agree alike: only the link tells them apart.
+    fn extend(
+        &self,
+        from: Option<usize>,
+        (place, k): (usize, usize),
+        direction: i64,
+        taken: &[bool],
+    ) -> Option<(usize, usize)> {
+        let around = self.graph.neighbours(k);
+        let arrival = from.and_then(|f| around.iter().position(|y| *y == f)).map_or(0, |slot| slot + 1);
+        let linked = around.iter().enumerate().map(|(slot, y)| (*y, self.graph.transitions(k, slot)[arrival]));
+        let jumped = self.graph.jumps(k).iter().map(|y| (*y, 1.0));
+        self.best(place as i64 + direction, linked, taken)
+            .or_else(|| self.best(place as i64 + 2 * direction, jumped, taken))
+    }
+
+    /// The free one of the weighted candidates `around` that is most probably at `place`, if any is good enough.
+    fn best(
+        &self,
+        place: i64,
+        around: impl Iterator<Item = (usize, f32)>,
+        taken: &[bool],
+    ) -> Option<(usize, usize)> {
+        let place = usize::try_from(place).ok()?;
+        let agrees = |y: usize| {
+            let own = &self.matches[y][0];
+            !taken[y] && own.place == place && own.probability >= self.growth.min_match
         };
-        step(1, self.graph.neighbours(k)).or_else(|| step(2, self.graph.jumps(k)))
+        let weighted = around.filter(|(y, _)| agrees(*y)).map(|(y, weight)| (y, weight * self.probability(y)));
+        weighted.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map(|(y, _)| (place, y))
     }
 
     /// The run of `members`, sorted by place, if it is good enough.
