@@ -16,16 +16,17 @@ from emodelx.io.masks import read_mask
 from emodelx.io.predictions import read_prediction
 from emodelx.io.sequences import SequenceFile, read_sequences
 from emodelx.machine import available_memory, free_disk, gigabytes, is_writable, nearest_existing
+from emodelx.network.resample import check_voxel_size
 from emodelx.records import Floats, Prediction
 from emodelx.report.results import ResultFiles
 
 if TYPE_CHECKING:  # torch takes seconds to load, and a build from a prediction does without it
     from emodelx.network.device import Device
 
-BASE_MEMORY = 0.6e9
-"""Bytes that the program and its libraries take without any data."""
+BASE_MEMORY = {"map": 0.85e9, "prediction": 0.2e9}
+"""Bytes that the program and its libraries take without any data, by what the build starts from."""
 MEMORY_PER_VOXEL = {"map": 60.0, "prediction": 24.0}
-"""Largest number of bytes held per voxel of the 1 A grid, by what the build starts from."""
+"""Largest number of bytes held per voxel of the 1 A grid, likewise."""
 DISK_PER_VOXEL = 12.0
 """Bytes of saved records per voxel of the 1 A grid."""
 
@@ -92,9 +93,9 @@ class Inputs:
 
     def needed_memory(self) -> float:
         """Estimate the peak memory of the build in bytes."""
-        if self.map is None:
-            return BASE_MEMORY + MEMORY_PER_VOXEL["prediction"] * self.grid_voxels()
-        return BASE_MEMORY + MEMORY_PER_VOXEL["map"] * self.grid_voxels() + self.map.density.values.nbytes
+        start = "prediction" if self.map is None else "map"
+        held = 0 if self.map is None else self.map.density.values.nbytes
+        return BASE_MEMORY[start] + MEMORY_PER_VOXEL[start] * self.grid_voxels() + held
 
 
 def read_inputs(config: BuildConfig) -> Inputs:
@@ -113,6 +114,7 @@ def read_inputs(config: BuildConfig) -> Inputs:
         assert config.map is not None
         reader = _choose_reader(config)
         found = read_map(config.map)
+        check_voxel_size(found.density.spacing)
         mask = read_mask(config.mask, found.density) if config.mask else None
         inputs = Inputs(sequences, found, mask, reader)
     _check_room(config, inputs)
