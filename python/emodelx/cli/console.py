@@ -39,7 +39,7 @@ def show_progress(quiet: bool) -> Iterator[Progress]:
 
 
 def _bars() -> Bars:
-    columns = (SpinnerColumn(), TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description:<14}"), BarColumn(20), MofNCompleteColumn())
     times = (TimeElapsedColumn(), TextColumn("passed"), TimeRemainingColumn(), TextColumn("left"))
     return Bars(*columns, *times, console=Console(stderr=True))
 
