@@ -1,0 +1,11 @@
+"""Dense matrices and the sparse rows that the core takes and gives."""
+
+import numpy as np
+
+
+def sparse(matrix):
+    """Starts, columns and values of a dense matrix without its zeros."""
+    matrix = np.asarray(matrix, np.float32)
+    rows, columns = np.nonzero(matrix)
+    start = np.searchsorted(rows, np.arange(len(matrix) + 1))
+    return start.astype(np.int64), columns.astype(np.int64), matrix[rows, columns]

@@ -1,0 +1,265 @@
+"""Sequence registration: posteriors and the growth of runs against their twins, and planted chains."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matrices import sparse
+from oracle import align as slow
+from oracle.register import runs as slow_runs
+from oracle.walks import walks as slow_walks
+from planted import FALSE, helix, plant
+from scipy.sparse import csr_array
+
+from emodelx import _core
+from emodelx.config import RegistrationConfig, RunConfig
+from emodelx.stages.register import register_sequences
+
+RUN = RunConfig(threads=1)
+ALONE = (1, 2.0, 0.0)
+"""A round in which every candidate is a run of its own, so that the best match of each can be read."""
+
+
+@st.composite
+def problems(draw, candidates=(2, 14), length=(1, 60), sureness=(1.0, 30.0)):
+    """A cloud of linked candidates, their odds and up to three sequences."""
+    rng = np.random.default_rng(draw(st.integers(0, 100_000)))
+    n = draw(st.integers(*candidates))
+    points = rng.uniform(0, 3.5 * n ** (1 / 3), (n, 3))
+    H = np.triu(rng.uniform(0.6, 1, (n, n)) * (rng.random((n, n)) < 0.5), 1)
+    odds = rng.uniform(0.05, draw(st.sampled_from(sureness)), (n, 20)) ** rng.choice([0.5, 1, 2])
+    lengths = draw(st.lists(st.integers(*length), min_size=1, max_size=3))
+    sequences = [rng.integers(-1, 20, count).astype(np.int8) for count in lengths]
+    return points, (H + H.T).astype(np.float32), odds.astype(np.float32), sequences
+
+
+def register(problem, copies, rounds):
+    """Runs as the core gives them, each a list of (place, candidate, posterior)."""
+    points, H, odds, sequences = problem
+    _, starts = slow.layout(sequences)
+    found = _core.register_runs(points, sparse(H), odds, sequences, copies, rounds, threads=1)
+    return [
+        [
+            (starts[sequence] + first + i, k, p)
+            for i, (k, p) in enumerate(zip(members, posterior, strict=True))
+            if k >= 0
+        ]
+        for sequence, first, members, posterior in found
+    ]
+
+
+def assert_best_matches(found, expected):
+    """Every candidate that was read has the posterior of the twin, at a place that no other exceeds."""
+    for ((place, k, probability),) in found:
+        assert probability == pytest.approx(expected[k].max(), rel=1e-3, abs=1e-6)
+        assert expected[k, place] == pytest.approx(expected[k].max(), rel=1e-3, abs=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(problem=problems())
+def test_posteriors(problem):
+    points, H, odds, sequences = problem
+    found = register(problem, [len(points)] * len(sequences), [ALONE])
+    emission = slow.emissions(odds, slow.layout(sequences)[0])
+    expected = slow.posterior(slow_walks(points, H), emission)
+    assert sorted(run[0][1] for run in found) == list(range(len(points)))
+    assert_best_matches(found, expected)
+
+
+@pytest.mark.parametrize("sureness", [1.4, 20.0])
+def test_posteriors_along_a_long_sequence(sureness):
+    """More places than are looked at together; where little is sure, much around a place counts."""
+    rng = np.random.default_rng(0)
+    points, H = helix(40), np.eye(40, k=1) + np.eye(40, k=-1)
+    odds = rng.uniform(0.8, sureness, (40, 20)).astype(np.float32)
+    sequences = [rng.integers(0, 20, length).astype(np.int8) for length in (500, 90)]
+    expected = slow.posterior(slow_walks(points, H), slow.emissions(odds, slow.layout(sequences)[0]))
+    assert_best_matches(register((points, H, odds, sequences), [40, 40], [ALONE]), expected)
+
+
+@settings(max_examples=15, deadline=None)
+@given(problem=problems(candidates=(2, 4), length=(1, 5), sureness=(1.0, 3.0)))
+def test_posteriors_are_sums_over_all_walks(problem):
+    points, H, odds, sequences = problem
+    sequences = sequences[:1]
+    emission = slow.emissions(odds, slow.layout(sequences)[0])
+    expected = slow.posterior_by_walks(slow_walks(points, H), emission)
+    assert_best_matches(register((points, H, odds, sequences), [len(points)], [ALONE]), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(problem=problems(length=(4, 30)), copies=st.integers(1, 3))
+def test_what_a_round_found_is_known_in_the_next(problem, copies):
+    points, H, odds, sequences = problem
+    first = (2, 0.02, 0.01)
+    runs = register(problem, [copies] * len(sequences), [first])
+    known = [(place, k) for run in runs for place, k, _ in run]
+    places = [place for place, _ in known]
+    full = [place for place in set(places) if places.count(place) >= copies]
+    emission = slow.emissions(odds, slow.layout(sequences)[0], known, full)
+    found = register(problem, [copies] * len(sequences), [first, ALONE])
+    assert_best_matches(found, slow.posterior(slow_walks(points, H), emission))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    problem=problems(candidates=(2, 30), length=(2, 40)),
+    copies=st.integers(1, 3),
+    growth=st.tuples(st.integers(1, 4), st.sampled_from([0.0, 0.02, 0.2]), st.sampled_from([0.0, 0.02, 0.1])),
+)
+def test_growth(problem, copies, growth):
+    points, H, _, sequences = problem
+    codes, _ = slow.layout(sequences)
+    alone = register(problem, [len(points)] * len(sequences), [ALONE])
+    best = {k: (place, probability) for ((place, k, probability),) in alone}
+    expected = slow_runs([best[k] for k in range(len(points))], slow_walks(points, H), [copies] * len(codes), growth)
+    found = register(problem, [copies] * len(sequences), [growth])
+    assert [[(place, k) for place, k, _ in run] for run in found] == expected
+    assert all(probability == best[k][1] for run in found for _, k, probability in run)
+
+
+def assign(planted, sequence, **config):
+    """The planted chain registered: residue of every candidate, `FALSE` where none."""
+    fragments = register_sequences(
+        planted.candidates, planted.links, None, [sequence], RegistrationConfig(**config), RUN
+    )
+    residue = np.full(len(planted.candidates), FALSE)
+    for fragment in fragments:
+        placed = fragment.candidates >= 0
+        assert (residue[fragment.candidates[placed]] == FALSE).all(), "a candidate is in two fragments"
+        residue[fragment.candidates[placed]] = fragment.start + np.flatnonzero(placed)
+    return residue
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_planted_chain_gets_its_register(seed):
+    planted = plant(seed)
+    found = assign(planted, planted.sequence())
+    assert (found == planted.residue)[planted.residue != FALSE].mean() > 0.9
+    assert (found == planted.residue)[found != FALSE].mean() > 0.95
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_copies_are_both_found(seed):
+    planted = plant(seed, copies=2)
+    found = assign(planted, planted.sequence(copies=2))
+    for copy in range(2):
+        own = planted.copy == copy
+        assert (found == planted.residue)[own].mean() > 0.9
+
+
+def test_no_residue_is_placed_more_often_than_it_has_copies():
+    """Two copies in the map, one in the sequences: each residue once."""
+    planted = plant(0, copies=2)
+    found = assign(planted, planted.sequence(copies=1))
+    placed = found[found != FALSE]
+    assert len(placed) == len(set(placed)) > 40
+
+
+def test_unknown_residues_do_not_end_a_run():
+    planted = plant(1)
+    found = assign(planted, planted.sequence(unknown=range(25, 31)))
+    assert (found == planted.residue)[planted.residue != FALSE].mean() > 0.9
+    at_unknown = (planted.residue >= 25) & (planted.residue < 31)
+    assert (found == planted.residue)[at_unknown].sum() >= 4
+
+
+def test_a_missing_candidate_is_jumped_over():
+    planted = plant(2, missing=30)
+    config = RegistrationConfig()
+    (found,) = register_sequences(planted.candidates, planted.links, None, [planted.sequence()], config, RUN)
+    assert found.start < 30 < found.start + len(found.candidates)
+    assert found.candidates[30 - found.start] == -1
+    assert found.probability[30 - found.start] == 0
+
+
+def test_types_read_at_random_register_nothing():
+    planted = plant(3, accuracy=0.0)
+    assert (assign(planted, planted.sequence()) == FALSE).all()
+
+
+def test_the_configuration_is_obeyed():
+    planted = plant(0)
+    assert (assign(planted, planted.sequence(), min_run=61) == FALSE).all()
+    assert (assign(planted, planted.sequence(), min_mean=1.01) == FALSE).all()
+    assert (assign(planted, planted.sequence(), rounds=0) == FALSE).all()
+
+
+def rod(n):
+    """A long helix whose candidates are linked to the next three on both sides."""
+    rng = np.random.default_rng(0)
+    far = [np.arange(n - s) for s in (1, 2, 3)]
+    first, second = np.concatenate(far), np.concatenate([i + s for s, i in enumerate(far, 1)])
+    H = csr_array((rng.uniform(0.7, 1, len(first)).astype(np.float32), (first, second)), shape=(n, n))
+    H = (H + H.T).sorted_indices()
+    odds = rng.uniform(0.05, 4, (n, 20)).astype(np.float32)
+    return helix(n), (H.indptr.astype(np.int64), H.indices.astype(np.int64), H.data), odds
+
+
+def residues(length):
+    return np.random.default_rng(1).integers(-1, 20, length).astype(np.int8)
+
+
+ROUNDS = [(2, 0.01, 0.01)] * 2
+
+
+def test_threads(same_on_all_threads):
+    def step(*arguments, threads):
+        runs = _core.register_runs(*arguments, threads=threads)
+        assert len(runs) > 100
+        return [[np.array([sequence, first]), *arrays] for sequence, first, *arrays in runs]
+
+    same_on_all_threads(step, *rod(3000), [residues(90), residues(30)], [20, 20], ROUNDS)
+
+
+def test_ctrl_c(interrupted):
+    with interrupted():
+        _core.register_runs(*rod(10_000), [residues(20_000)], [1], ROUNDS, threads=1)
+
+
+def test_progress_is_told():
+    told = []
+    _core.register_runs(
+        *rod(5000), [residues(200)], [9], ROUNDS, threads=1, progress=lambda *counts: told.append(counts)
+    )
+    assert told
+    assert all(0 <= done <= total for done, total in told)
+
+
+POINTS = np.array([[0.0, 0, 0], [3.8, 0, 0]])
+LINKS = (np.array([0, 1, 2]), np.array([1, 0]), np.ones(2, np.float32))
+ODDS = np.ones((2, 20), np.float32)
+AA = np.zeros(5, np.int8)
+
+
+def test_nothing_to_register():
+    none = (np.zeros(1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+    assert _core.register_runs(POINTS[:0], none, ODDS[:0], [AA], [1], ROUNDS) == []
+    assert _core.register_runs(POINTS, LINKS, ODDS, [], [], ROUNDS) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((POINTS[:, :2], LINKS, ODDS, [AA], [1]), ValueError, r"points must have shape \(n, 3\), not \(2, 2\)"),
+        ((POINTS * np.nan, LINKS, ODDS, [AA], [1]), ValueError, "points must be finite"),
+        ((POINTS[:1], LINKS, ODDS, [AA], [1]), ValueError, "positions and links must have the same length"),
+        ((POINTS, (LINKS[0], np.array([1, 2]), LINKS[2]), ODDS, [AA], [1]), ValueError, "links: columns must"),
+        (
+            (POINTS, (np.array([0, 1, 1]), np.array([1]), np.ones(1, np.float32)), ODDS, [AA], [1]),
+            ValueError,
+            "links must be symmetric",
+        ),
+        ((POINTS, LINKS, ODDS[:1], [AA], [1]), ValueError, "odds and links must have the same number of candidates"),
+        ((POINTS, LINKS, ODDS[:, :19], [AA], [1]), ValueError, r"odds must have shape \(n, 20\)"),
+        ((POINTS, LINKS, ODDS * np.inf, [AA], [1]), ValueError, "odds must be finite"),
+        ((POINTS, LINKS, ODDS, [AA[:0]], [1]), ValueError, "every sequence needs residues and at least one copy"),
+        ((POINTS, LINKS, ODDS, [AA], [0]), ValueError, "every sequence needs residues and at least one copy"),
+        ((POINTS, LINKS, ODDS, [AA, AA], [1]), ValueError, "every sequence needs residues and at least one copy"),
+        ((POINTS, LINKS, ODDS, [AA.astype(int)], [1]), TypeError, "sequences"),
+        ((POINTS, LINKS, ODDS, [np.zeros(10, np.int8)[::2]], [1]), ValueError, "sequences must be contiguous"),
+    ],
+)
+def test_bad_input(arguments, error, message):
+    with pytest.raises(error, match=message):
+        _core.register_runs(*arguments, ROUNDS)
