@@ -80,12 +80,20 @@ class RegistrationConfig:
 class ThreadingConfig:
     """Gap threading, eq. 28."""
 
-    beam: int = 1000
-    """Traces kept per step before pruning to the best per end point (published code)."""
+    beam: int = 60
+    """Threads kept per residue, the best per candidate; the published code keeps 1,000, which builds the same models."""
     least_closed: float = 0.0
     """Lowest log-odds of a thread that ends at a residue already placed."""
     least_open: float = 4.0
     """Lowest log-odds of a thread that ends nowhere."""
+
+
+@dataclass(frozen=True)
+class BridgingConfig:
+    """Closing gaps without candidates."""
+
+    least_support: float = 0.2
+    """Lowest mean main-chain probability along a bridge."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,7 @@ class BuildConfig:
     traces: TraceConfig = TraceConfig()
     registration: RegistrationConfig = RegistrationConfig()
     threading: ThreadingConfig = ThreadingConfig()
+    bridging: BridgingConfig = BridgingConfig()
     run: RunConfig = RunConfig()
 
     def __post_init__(self) -> None:

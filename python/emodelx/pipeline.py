@@ -17,6 +17,7 @@ from emodelx.records import CalphaModel, Candidates, Prediction
 from emodelx.report.results import ResultFiles, write_models, write_tables, write_viewer
 from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues
 from emodelx.runlog import RunLog
+from emodelx.stages.bridge import bridge_gaps
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.chains import register_chains
 from emodelx.stages.composition import correct_composition
@@ -156,7 +157,8 @@ def _run_stages(
     scores = step("scores", propagate_scores, typed, hops)
     fragments = step("fragments", register_sequences, typed, links, scores, sequences, config.registration)
     chains = step("chains", register_chains, fragments, typed, links, scores, sequences, config.registration)
-    model = step("threading", thread_gaps, chains, typed, links, scores, prediction, config.threading)
+    threaded = step("threading", thread_gaps, chains, typed, links, config.threading)
+    model = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
     return prediction.record, found.record, model.record
 
 

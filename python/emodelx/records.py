@@ -213,6 +213,7 @@ class Provenance(IntEnum):
     MISSING = 0
     TRACED = 1
     THREADED = 2
+    BRIDGED = 3
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import sys
 LEVELS = (
     ("errors", "constants"),
     ("config", "records", "progress", "machine"),
-    ("_core", "io"),
+    ("_core", "io", "symmetry"),
     ("stages", "network", "training", "scoring", "report"),
     ("inputs", "runlog", "stepper"),
     ("pipeline",),

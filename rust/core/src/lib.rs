@@ -5,6 +5,7 @@
 //! number of threads.
 
 pub mod align;
+pub mod bridge;
 pub mod candidates;
 pub mod cells;
 pub mod chains;

@@ -141,12 +141,7 @@ impl Grower<'_> {
     }
 
     /// The free one of the weighted candidates `around` that is most probably at `place`, if any is good enough.
-    fn best(
-        &self,
-        place: i64,
-        around: impl Iterator<Item = (usize, f32)>,
-        taken: &[bool],
-    ) -> Option<(usize, usize)> {
+    fn best(&self, place: i64, around: impl Iterator<Item = (usize, f32)>, taken: &[bool]) -> Option<(usize, usize)> {
         let place = usize::try_from(place).ok()?;
         let agrees = |y: usize| {
             let own = &self.matches[y][0];

@@ -13,7 +13,7 @@ const SKIP_COST: f32 = 2.0;
 /// Nearest two residues with others between them can be, in Angstrom.
 const NEAREST: f64 = 4.5;
 /// Residues that are threaded from one end at most.
-const LONGEST_THREAD: usize = 60;
+const LONGEST_THREAD: usize = 40;
 /// Score of a candidate on the position that a symmetric chain predicts, the Angstrom over which the score falls, and the lowest.
 const SYMMETRY: (f64, f64, f64) = (2.0, 1.4, -4.0);
 

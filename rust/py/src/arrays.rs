@@ -31,6 +31,12 @@ pub fn points(name: &str, array: &PyReadonlyArray2<'_, f64>) -> PyResult<Vec<[f6
     Ok(points)
 }
 
+/// The points of an `(n, 3)` array; None where they are not finite.
+pub fn some_points(name: &str, array: &PyReadonlyArray2<'_, f64>) -> PyResult<Vec<Option<[f64; 3]>>> {
+    let rows = matrix(name, array, 3)?.as_chunks::<3>().0;
+    Ok(rows.iter().map(|p| p.iter().all(|v| v.is_finite()).then_some(*p)).collect())
+}
+
 /// The values of a C-contiguous `(nx, ny, nz)` volume and its shape.
 pub fn volume<'a, T: Element>(name: &str, array: &'a PyReadonlyArray3<'_, T>) -> PyResult<(&'a [T], [usize; 3])> {
     let shape = [array.shape()[0], array.shape()[1], array.shape()[2]];

@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod arrays;
+mod bridge;
 mod candidates;
 mod chains;
 mod errors;
@@ -23,6 +24,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(candidates::find_peaks, module)?)?;
     module.add_function(wrap_pyfunction!(candidates::refine_candidates, module)?)?;
     module.add_function(wrap_pyfunction!(links::link_candidates, module)?)?;
+    module.add_function(wrap_pyfunction!(bridge::bridge_chains, module)?)?;
     module.add_function(wrap_pyfunction!(thread::thread_chains, module)?)?;
     module.add_function(wrap_pyfunction!(traces::sample_hops, module)?)?;
     module.add_function(wrap_pyfunction!(propagate::propagate_types, module)?)?;

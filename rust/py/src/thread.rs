@@ -32,11 +32,10 @@ pub fn thread_chains<'py>(
     let odds: Vec<ByCode> = arrays::rows::<20>("odds", &odds)?.iter().map(with_unknown).collect();
     let residues = residues(&sequences, &vec![1; sequences.len()])?;
     let gapped = |(sequence, candidates, expected): &ChainArrays<'_>| -> PyResult<Gapped> {
-        let expected: Vec<[f64; 3]> = arrays::matrix("expected", expected, 3)?.as_chunks::<3>().0.to_vec();
         Ok(Gapped {
             first: residues.places(*sequence).start,
             candidates: arrays::vector("candidates", candidates)?.iter().map(|k| usize::try_from(*k).ok()).collect(),
-            expected: expected.into_iter().map(|p| p[0].is_finite().then_some(p)).collect(),
+            expected: arrays::some_points("expected", expected)?,
         })
     };
     let chains = chains.iter().map(gapped).collect::<PyResult<Vec<_>>>()?;

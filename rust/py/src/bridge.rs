@@ -1,0 +1,39 @@
+//! Bridging of gaps.
+
+use emodelx_core::bridge::{self, Strand};
+use numpy::{PyArray2, PyReadonlyArray2, PyReadonlyArray3};
+use pyo3::prelude::*;
+
+use crate::arrays;
+use crate::gate::{Run, enter};
+
+/// Positions of the residues of a chain and where a symmetric chain has them, (n, 3) each, NaN where unknown.
+type StrandArrays<'py> = (PyReadonlyArray2<'py, f64>, PyReadonlyArray2<'py, f64>);
+/// Chain, first residue, positions (m, 3), mean main-chain probability.
+type BridgeArrays<'py> = (usize, usize, Bound<'py, PyArray2<f64>>, f32);
+
+#[pyfunction]
+#[pyo3(signature = (chains, ca_prob, bb_prob, *, threads=0, progress=None))]
+pub fn bridge_chains<'py>(
+    py: Python<'py>,
+    chains: Vec<StrandArrays<'py>>,
+    ca_prob: PyReadonlyArray3<'py, f32>,
+    bb_prob: PyReadonlyArray3<'py, f32>,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Vec<BridgeArrays<'py>>> {
+    let ca_prob = arrays::probabilities("ca_prob", &ca_prob)?;
+    let bb_prob = arrays::probabilities("bb_prob", &bb_prob)?;
+    let strands = chains.iter().map(strand).collect::<PyResult<Vec<_>>>()?;
+    let found = enter(py, &Run { threads, progress }, |monitor| bridge::bridge(&strands, &ca_prob, &bb_prob, monitor))?;
+    let to_python = |b: bridge::Bridge| (b.chain, b.first, arrays::to_matrix(py, &b.points), b.support);
+    Ok(found.into_iter().map(to_python).collect())
+}
+
+fn strand((points, expected): &StrandArrays<'_>) -> PyResult<Strand> {
+    let (points, expected) = (arrays::some_points("positions", points)?, arrays::some_points("expected", expected)?);
+    if points.len() != expected.len() {
+        return Err(pyo3::exceptions::PyValueError::new_err("positions and expected must have the same length"));
+    }
+    Ok(Strand { points, expected })
+}
