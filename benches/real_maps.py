@@ -10,7 +10,6 @@ import argparse
 import csv
 import json
 import multiprocessing
-import resource
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from emodelx import BuildConfig, build
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import EmodelxError
 from emodelx.io.structures import CalphaChain, read_calphas
+from emodelx.machine import peak_memory
 from emodelx.records import Candidates, Points, Prediction
 from emodelx.scoring import compare
 
@@ -122,7 +122,7 @@ def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, 
         **asdict(compare(read_calphas(result.files.model), reference)),
         "wall_s": time.perf_counter() - wall,
         "cpu_s": time.process_time() - cpu,
-        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak_gb": (peak_memory() or 0) / 1e9,
     }
 
 

@@ -14,18 +14,18 @@ _CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.
 
 def available_memory() -> int | None:
     """Return the bytes that this process may still take: the machine's or its container's; None when unknown."""
-    known = [amount for amount in (_free_memory(), _container_limit()) if amount is not None]
+    free = _kernel_value("/proc/meminfo", "MemAvailable:")
+    known = [amount for amount in (free, _container_limit()) if amount is not None]
     return min(known, default=None)
 
 
-def _free_memory() -> int | None:
+def _kernel_value(file: str, name: str) -> int | None:
+    """Bytes that a file of the Linux kernel gives under a name; None on other systems."""
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+        lines = Path(file).read_text().splitlines()
     except OSError:
-        pass
-    return None
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
 
 
 def _container_limit() -> int | None:
@@ -38,6 +38,9 @@ def _container_limit() -> int | None:
 
 def peak_memory() -> int | None:
     """Return the largest resident size of this process so far in bytes; None where the system does not tell."""
+    peak = _kernel_value("/proc/self/status", "VmHWM:")
+    if peak is not None:  # `ru_maxrss` would count what the program that started this one held
+        return peak
     try:
         import resource  # Unix only
     except ImportError:

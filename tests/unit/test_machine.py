@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 from emodelx import machine
@@ -17,6 +19,13 @@ def test_peak_memory_grows_with_what_is_held():
     before = machine.peak_memory()
     held = b"x" * (before + 50_000_000)
     assert machine.peak_memory() >= len(held)
+
+
+def test_peak_memory_is_that_of_this_process_alone():
+    held = b"x" * 300_000_000
+    code = "from emodelx.machine import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert machine.peak_memory() > len(held) > int(done.stdout)
 
 
 def test_nearest_existing(tmp_path):

@@ -284,12 +284,10 @@ def test_a_mask_takes_density_away_and_nothing_else():
 
 
 MEASURE = """
-import resource, numpy as np
+import numpy as np
 from test_predict import CPU, INFO, SIDE_BY_SIDE, Counting, on_grid, read
 from dataclasses import replace
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+from emodelx.machine import peak_memory
 
 class Sparse(Counting):
     def forward(self, x):
@@ -301,13 +299,13 @@ info = replace(INFO, window=64)
 calphas = np.random.default_rng(0).random((192, 192, 128), np.float32) < 0.0005
 values = np.where(calphas, np.float32(0.9), np.float32(0.02))
 read(on_grid(values[:64, :64, :64]), Sparse(), info, config=SIDE_BY_SIDE)
-before = peak()
+before = peak_memory()
 read(on_grid(values), Sparse(), info, config=SIDE_BY_SIDE)
-print((peak() - before) / values.nbytes)
+print((peak_memory() - before) / values.nbytes)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs the resource module")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs an allocator that gives memory back")
 def test_memory_is_a_few_volumes(request):
     returned = {"MALLOC_MMAP_THRESHOLD_": "1000000"}  # freed memory goes back at once, so that only what is held counts
     done = subprocess.run(
