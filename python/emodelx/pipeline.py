@@ -93,7 +93,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         store = Store(files.folder / "work")
         store.open()
         stepper = Stepper(store, config.run, config.resume, log)
-        prediction, candidates, model = _run_stages(config, inputs, sources, stepper)
+        prediction, candidates, model = run_stages(config, inputs, sources, stepper)
         _judge(model, log)
         draft = files.draft(store.folder / "results")
         for refusal in write_models(draft, model, config.write_pdb):
@@ -143,10 +143,19 @@ def _tell(inputs: Inputs, sources: dict[str, InputFile], log: RunLog) -> None:
         log.warn(line)
 
 
-def _run_stages(
+def run_stages(
     config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper
 ) -> tuple[Prediction, Candidates, CalphaModel]:
-    """Go from the inputs to the registered model."""
+    """Go from the inputs to the registered model; `build` does so, and writes the files.
+
+    Parameters
+    ----------
+    config : BuildConfig
+    inputs : Inputs
+    sources : dict of InputFile
+        The files behind the inputs by role; their digests tell whether saved records are still valid.
+    stepper : Stepper
+    """
     step = stepper.step
     prediction = _prediction(config, inputs, sources, stepper)
     sequences = Kept(inputs.sequences.sequences, digest(inputs.sequences.sequences))
