@@ -27,6 +27,8 @@ BASE_MEMORY = {"map": 0.85e9, "prediction": 0.2e9}
 """Bytes that the program and its libraries take without any data, by what the build starts from."""
 MEMORY_PER_VOXEL = {"map": 60.0, "prediction": 24.0}
 """Largest number of bytes held per voxel of the 1 A grid, likewise."""
+FINEST_ESTIMATE = 2.0
+"""Angstrom; a 1 A grid shows nothing finer, so that a better resolution is estimated as this."""
 DISK_PER_VOXEL = 12.0
 """Bytes of saved records per voxel of the 1 A grid."""
 
@@ -182,8 +184,13 @@ def resolution_line(prediction: Prediction, given: float | None) -> str:
     """Say at which resolution a map was read, and where the number comes from."""
     if prediction.resolution is None:
         return "resolution: not used by these weights"
-    source = "as given" if given is not None else "estimated from the map; give --resolution where you know better"
-    return f"resolution: {prediction.resolution:.2f} A, {source}"
+    if given is not None:
+        return f"resolution: {given:.2f} A, as given"
+    beyond = " or better" if prediction.resolution <= FINEST_ESTIMATE else ""
+    return (
+        f"resolution: {prediction.resolution:.2f} A{beyond}, estimated from the map; "
+        "give --resolution where you know better"
+    )
 
 
 def _prediction_line(prediction: Prediction) -> str:
