@@ -84,7 +84,7 @@ class ThreadingConfig:
     """Threads kept per residue, the best per candidate; the published code keeps 1,000, which builds the same models."""
     least_closed: float = 0.0
     """Lowest log-odds of a thread that ends at a residue already placed."""
-    least_open: float = 4.0
+    least_open: float = 2.0
     """Lowest log-odds of a thread that ends nowhere."""
 
 

@@ -5,7 +5,7 @@
 
 use crate::Point;
 use crate::cells::squared_distance;
-use crate::geometry::{Motion, span_log_odds};
+use crate::geometry::{Motion, SURROUNDINGS, span_log_odds};
 
 /// Consecutive residues of one sequence at positions in space.
 #[derive(Debug, Clone)]
@@ -17,16 +17,20 @@ pub struct Piece {
     pub points: Vec<Option<Point>>,
 }
 
-/// Log-odds from which connectivity alone joins two parts.
+/// Log-odds from which connectivity alone joins two parts, and from which connectivity and symmetry do.
 const SURE: f64 = 4.0;
+const LIKELY: f64 = 3.0;
 /// Residues at the ends of a piece that may be wrong: distances are measured further in.
 const FRAYED: usize = 2;
-/// RMSD in Angstrom below which two parts together are symmetric to a chain.
-const SYMMETRIC: f64 = 3.0;
-/// Residues that two chains must share to be superposed.
-const SHARED: usize = 8;
+/// Residues by which pieces of one chain may overlap, because one of them went too far.
+const OVERLAP: usize = 4;
+/// Residues that the larger and the smaller of two parts must share with a model.
+const SHARED: (usize, usize) = (12, 4);
 /// Chains that parts are compared with.
 const MODELS: usize = 4;
+/// Error in Angstrom of a symmetric prediction, and the lowest log-odds that one gives.
+const SYMMETRY_ERROR: f64 = 2.5;
+const LEAST_SYMMETRY: f64 = -6.0;
 
 /// The copy of its sequence that every piece belongs to; None for what fits into no copy.
 #[must_use]
@@ -35,9 +39,11 @@ pub fn assign(pieces: &[Piece], copies: &[usize]) -> Vec<Option<usize>> {
     for (sequence, &copies) in copies.iter().enumerate() {
         let own: Vec<usize> = (0..pieces.len()).filter(|&i| pieces[i].sequence == sequence).collect();
         let mut parts: Vec<Part> = own.iter().map(|&i| Part::new(i, &pieces[i])).collect();
-        join(&mut parts, |a, b| a.connectivity(b), SURE);
-        join_symmetric(&mut parts);
-        join(&mut parts, |a, b| a.connectivity(b), f64::MIN);
+        join(&mut parts, Part::connectivity, SURE);
+        for least in [LIKELY, f64::MIN] {
+            let models = largest(&parts);
+            join(&mut parts, |a, b| Some(a.connectivity(b)? + a.symmetry(b, &models)), least);
+        }
         parts.sort_by(|a, b| b.size().cmp(&a.size()).then(a.members.cmp(&b.members)));
         for (copy, part) in parts.iter().take(copies).enumerate() {
             part.members.iter().for_each(|&i| copy_of[i] = Some(copy));
@@ -71,11 +77,14 @@ impl Part {
         self.residues.binary_search_by_key(&position, |r| r.0).ok().map(|i| &self.residues[i].1)
     }
 
-    /// The residue a little before the one at `position`, or a little after it, where the end is no longer frayed.
-    fn inward(&self, position: usize, after: bool) -> Option<(usize, Point)> {
-        let at = self.residues.binary_search_by_key(&position, |r| r.0).ok()?;
-        let index = if after { (at + FRAYED).min(self.size() - 1) } else { at.saturating_sub(FRAYED) };
-        Some(self.residues[index])
+    /// The last residue at or before `position`.
+    fn last_until(&self, position: usize) -> Option<(usize, Point)> {
+        self.residues[..self.residues.partition_point(|r| r.0 <= position)].last().copied()
+    }
+
+    /// The first residue at or after `position`.
+    fn first_from(&self, position: usize) -> Option<(usize, Point)> {
+        self.residues.get(self.residues.partition_point(|r| r.0 < position)).copied()
     }
 
     fn absorb(&mut self, other: &Part) {
@@ -97,11 +106,13 @@ impl Part {
         for pair in all.windows(2) {
             let ((_, end), before) = pair[0];
             let ((begin, _), after) = pair[1];
-            if begin <= end {
+            if begin + OVERLAP <= end {
                 return None;
             }
             if !std::ptr::eq(before, after) {
-                let (tail, head) = (before.inward(end, false)?, after.inward(begin, true)?);
+                // Where the pieces overlap, the ends of both are doubtful.
+                let tail = before.last_until(end.min(begin.checked_sub(1)?).checked_sub(FRAYED)?)?;
+                let head = after.first_from(begin.max(end + 1) + FRAYED)?;
                 total += span_log_odds(squared_distance(&tail.1, &head.1).sqrt(), head.0 - tail.0);
             }
         }
@@ -113,17 +124,37 @@ impl Part {
         self.residues.iter().filter_map(|(position, p)| other.at(*position).map(|q| (*p, *q))).unzip()
     }
 
-    /// RMSD of this part and `other` on `model`, whichever of them fixes the motion better, if both share enough with it.
-    fn asymmetry(&self, other: &Part, model: &Part) -> Option<f64> {
-        let (mut mobile, mut target) = self.shared(model);
-        let (more, onto) = other.shared(model);
-        if mobile.len() < SHARED || more.len() < SHARED {
+    /// Log-odds that the two parts lie to each other as in a chain of `models`, against anywhere.
+    fn symmetry(&self, other: &Part, models: &[Part]) -> f64 {
+        let (large, small) = if self.size() >= other.size() { (self, other) } else { (other, self) };
+        let error = models.iter().filter_map(|model| large.misplacement(small, model)).min_by(f64::total_cmp);
+        error.map_or(0.0, |e| symmetry_log_odds(e).max(LEAST_SYMMETRY))
+    }
+
+    /// Distance (RMS) of `other` from where `model` has it when the model is superposed on this part.
+    fn misplacement(&self, other: &Part, model: &Part) -> Option<f64> {
+        let (target, mobile) = self.shared(model);
+        let (found, predicted) = other.shared(model);
+        if mobile.len() < SHARED.0 || found.len() < SHARED.1 {
             return None;
         }
-        mobile.extend(more);
-        target.extend(onto);
-        Some(Motion::superpose(&mobile, &target)?.rmsd(&mobile, &target))
+        Some(Motion::superpose(&mobile, &target)?.rmsd(&predicted, &found))
     }
+}
+
+fn symmetry_log_odds(error: f64) -> f64 {
+    let z = error / SYMMETRY_ERROR;
+    let volume = 4.0 / 3.0 * std::f64::consts::PI * SURROUNDINGS.powi(3);
+    let gaussian = (std::f64::consts::TAU.sqrt() * SYMMETRY_ERROR).powi(3);
+    (volume / gaussian).ln() - 0.5 * z * z
+}
+
+/// The largest parts, which the others are compared with.
+fn largest(parts: &[Part]) -> Vec<Part> {
+    let mut models = parts.to_vec();
+    models.sort_by(|a, b| b.size().cmp(&a.size()).then(a.members.cmp(&b.members)));
+    models.truncate(MODELS);
+    models
 }
 
 /// Joins the two parts with the highest score again and again, until no score reaches `least`.
@@ -150,17 +181,4 @@ fn best_pair(scores: &[Vec<Option<f64>>], least: f64) -> Option<(usize, usize)> 
     let all = scores.iter().enumerate().flat_map(|(i, row)| row.iter().enumerate().map(move |(j, s)| (i, j, *s)));
     let good = all.filter_map(|(i, j, s)| s.filter(|s| *s >= least).map(|s| (i, j, s)));
     good.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(i, j, _)| (i, j))
-}
-
-/// Joins parts that together superpose on one of the largest parts, the closest first.
-fn join_symmetric(parts: &mut Vec<Part>) {
-    let mut models = parts.clone();
-    models.sort_by(|a, b| b.size().cmp(&a.size()).then(a.members.cmp(&b.members)));
-    models.truncate(MODELS);
-    let score = |a: &Part, b: &Part| {
-        a.connectivity(b).filter(|c| c.is_finite())?;
-        let best = models.iter().filter_map(|model| a.asymmetry(b, model)).min_by(f64::total_cmp)?;
-        Some(-best)
-    };
-    join(parts, score, -SYMMETRIC);
 }

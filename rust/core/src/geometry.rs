@@ -117,7 +117,7 @@ pub fn reach(steps: usize) -> f64 {
 }
 
 /// Radius in Angstrom within which unrelated residues of a complex lie.
-const SURROUNDINGS: f64 = 60.0;
+pub const SURROUNDINGS: f64 = 60.0;
 
 /// Log-odds that two Calphas `distance` apart are `steps` residues apart in one chain, against unrelated ones.
 ///
