@@ -1,6 +1,13 @@
-"""Stub of the Rust extension."""
+"""Stub of the Rust extension.
 
-from collections.abc import Callable
+Every step takes the number of `threads` (0 takes all that the process may use; the result does not depend on it) and
+`progress`, which is called as `progress(done, total)` from the calling thread; an exception out of it, or Ctrl-C, ends
+the step. Arrays must be C-contiguous and finite; what is wrong raises `ValueError` with the argument's name, a wrong
+type `TypeError`. Sparse matrices are rows (CSR): starts (n + 1,), columns (m,) ascending within a row, values (m,).
+Distances are in Angstrom; volumes are indexed [x, y, z], voxels by their flat C-order index.
+"""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +19,23 @@ _SparseArrays = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 def dbscan(
     points: NDArray[np.float64], eps: float, min_samples: int, *, threads: int = 0, progress: _Progress = None
-) -> NDArray[np.int64]: ...
+) -> NDArray[np.int64]:
+    """Cluster points as scikit-learn's DBSCAN does.
+
+    Parameters
+    ----------
+    points : ndarray, shape=(n, 3)
+    eps : float
+        Radius of a neighbourhood, border included.
+    min_samples : int
+        Points of a neighbourhood, its centre included, that make the centre a core point.
+
+    Returns
+    -------
+    ndarray, shape=(n,)
+        Cluster of every point, -1 for noise.
+    """
+
 def find_peaks(
     ca_prob: NDArray[np.float32],
     voxels: NDArray[np.int64],
@@ -20,7 +43,21 @@ def find_peaks(
     *,
     threads: int = 0,
     progress: _Progress = None,
-) -> NDArray[np.int64]: ...
+) -> NDArray[np.int64]:
+    """Find the voxels that none within `radius` exceeds; of equal ones the first stays.
+
+    Parameters
+    ----------
+    ca_prob : ndarray, shape=(nx, ny, nz)
+    voxels : ndarray, shape=(m,), ascending
+        Those that may be peaks.
+    radius : float
+
+    Returns
+    -------
+    ndarray, shape=(n,), ascending
+    """
+
 def refine_candidates(
     ca_prob: NDArray[np.float32],
     voxels: NDArray[np.int64],
@@ -29,7 +66,25 @@ def refine_candidates(
     *,
     threads: int = 0,
     progress: _Progress = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]: ...
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Move peaks to the centroids of their 3x3x3 voxels (eq. 10) and average the type probabilities there.
+
+    Parameters
+    ----------
+    ca_prob : ndarray, shape=(nx, ny, nz)
+    voxels : ndarray, shape=(n,)
+        The peaks.
+    type_voxels : ndarray, shape=(m,), ascending
+        Voxels of known type probabilities; they are uniform elsewhere.
+    type_prob : ndarray, shape=(m, 20)
+
+    Returns
+    -------
+    positions : ndarray, shape=(n, 3)
+        In voxels.
+    type_prob : ndarray, shape=(n, 20)
+    """
+
 def link_candidates(
     points: NDArray[np.float64],
     bb_prob: NDArray[np.float32],
@@ -38,7 +93,23 @@ def link_candidates(
     *,
     threads: int = 0,
     progress: _Progress = None,
-) -> _SparseArrays: ...
+) -> _SparseArrays:
+    """Estimate the likelihood H that candidates are consecutive residues (eq. 22-24).
+
+    Parameters
+    ----------
+    points : ndarray, shape=(n, 3)
+        In voxels of `bb_prob`.
+    bb_prob : ndarray, shape=(nx, ny, nz)
+    min_distance, max_distance : float
+        Pairs outside of this range have no entry.
+
+    Returns
+    -------
+    sparse matrix (n, n)
+        Symmetric.
+    """
+
 def sample_hops(
     links: _SparseArrays,
     hops: int,
@@ -47,4 +118,147 @@ def sample_hops(
     *,
     threads: int = 0,
     progress: _Progress = None,
-) -> list[_SparseArrays]: ...
+) -> list[_SparseArrays]:
+    """Estimate the likelihoods H(n) that candidates are n residues apart (eq. 25).
+
+    Parameters
+    ----------
+    links : sparse matrix (n, n)
+        H, symmetric.
+    hops : int
+        Largest n; at most 16.
+    neighbours : int
+        Best links followed from each candidate.
+    floor : float
+        Smallest factor of a product of likelihoods.
+
+    Returns
+    -------
+    list of sparse matrices (n, n)
+        H(1) .. H(hops); every column sums to 1, or is empty.
+    """
+
+def propagate_types(
+    type_prob: NDArray[np.float32], hop: _SparseArrays, *, threads: int = 0, progress: _Progress = None
+) -> NDArray[np.float32]:
+    """Sum what the n-hop neighbours k' of every candidate k say: p(k', a) H(n)[k', k] over k' (eq. 26).
+
+    Parameters
+    ----------
+    type_prob : ndarray, shape=(n, 20)
+    hop : sparse matrix (n, n)
+        H(n).
+
+    Returns
+    -------
+    ndarray, shape=(n, 20)
+    """
+
+def register_runs(
+    points: NDArray[np.float64],
+    links: _SparseArrays,
+    odds: NDArray[np.float32],
+    sequences: Sequence[NDArray[np.int8]],
+    copies: Sequence[int],
+    rounds: Sequence[tuple[int, float, float]],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[tuple[int, int, NDArray[np.int64], NDArray[np.float32]]]:
+    """Find runs of candidates that follow a sequence.
+
+    Parameters
+    ----------
+    points : ndarray, shape=(n, 3)
+    links : sparse matrix (n, n)
+        H, symmetric.
+    odds : ndarray, shape=(n, 20)
+        Odds of every type of every candidate.
+    sequences : sequence of ndarray, shape=(length,)
+        Types of the residues, 0 to 19; anything else is unknown and has odds 1.
+    copies : sequence of int
+        Of each sequence; no residue is in more runs.
+    rounds : sequence of (int, float, float)
+        Per round of alignment: fewest matches of a run, lowest posterior of a match that extends it, and lowest mean.
+
+    Returns
+    -------
+    list of (int, int, ndarray, ndarray)
+        Per run: its sequence, the 0-based position of its first residue, and per residue the candidate (-1 where a
+        walk jumped over it) and the posterior. The run with most expected residues is first.
+    """
+
+def assign_chains(
+    points: NDArray[np.float64],
+    fragments: Sequence[tuple[int, int, NDArray[np.int64]]],
+    copies: Sequence[int],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[int | None]:
+    """Assign fragments to the copies of their sequences (Algorithm 1).
+
+    Parameters
+    ----------
+    points : ndarray, shape=(n, 3)
+    fragments : sequence of (int, int, ndarray)
+        Sequence, position of the first residue, candidates (-1 where none).
+    copies : sequence of int
+        Of each sequence.
+
+    Returns
+    -------
+    list of int or None
+        Copy of every fragment; None where it fits none.
+    """
+
+def thread_chains(
+    points: NDArray[np.float64],
+    links: _SparseArrays,
+    odds: NDArray[np.float32],
+    sequences: Sequence[NDArray[np.int8]],
+    chains: Sequence[tuple[int, NDArray[np.int64], NDArray[np.float64]]],
+    search: tuple[int, float, float],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[list[tuple[int, int, float]]]:
+    """Thread the residues that chains lack through free candidates (eq. 28).
+
+    Parameters
+    ----------
+    points, links, odds, sequences
+        As for `register_runs`.
+    chains : sequence of (int, ndarray, ndarray)
+        Sequence, candidates (length,) (-1 where none), positions (length, 3) where other copies have the residues
+        (NaN where none has).
+    search : (int, float, float)
+        Traces kept per step; lowest log-odds of a thread that ends at a placed residue, and of one that ends nowhere.
+
+    Returns
+    -------
+    list of list of (int, int, float)
+        Per chain the residues added: position in the sequence, candidate, log-odds of the thread.
+    """
+
+def bridge_chains(
+    chains: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    ca_prob: NDArray[np.float32],
+    bb_prob: NDArray[np.float32],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[tuple[int, int, NDArray[np.float64], float]]:
+    """Bridge short gaps of chains along the main chain.
+
+    Parameters
+    ----------
+    chains : sequence of (ndarray, ndarray)
+        Positions of the residues in voxels and where a symmetric chain has them, both (length, 3), NaN where unknown.
+    ca_prob, bb_prob : ndarray, shape=(nx, ny, nz)
+
+    Returns
+    -------
+    list of (int, int, ndarray, float)
+        Per bridge: chain, its first residue, positions (m, 3), mean main-chain probability along it.
+    """
