@@ -21,6 +21,7 @@ from emodelx.stages.bridge import bridge_gaps
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.chains import register_chains
 from emodelx.stages.composition import correct_composition
+from emodelx.stages.confidence import rate_confidence
 from emodelx.stages.links import link_candidates
 from emodelx.stages.propagate import propagate_scores
 from emodelx.stages.register import register_sequences
@@ -167,7 +168,8 @@ def run_stages(
     fragments = step("fragments", register_sequences, typed, links, scores, sequences, config.registration)
     chains = step("chains", register_chains, fragments, typed, links, scores, sequences, config.registration)
     threaded = step("threading", thread_gaps, chains, typed, links, config.threading)
-    model = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
+    bridged = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
+    model = step("confidence", lambda m, c, s, _: rate_confidence(m, c, s), bridged, typed, sequences)
     return prediction.record, found.record, model.record
 
 
