@@ -1,7 +1,7 @@
 //! Which residue every candidate is: the posterior of a hidden Markov model whose walks go over candidates and
 //! along the sequences at once.
 //!
-//! A walk that reaches candidate k at residue j multiplies its weight by the odds p_k(a(j)) / q(a(j)) of the residue's
+//! A walk that reaches candidate k at residue j multiplies its weight by the odds `p_k(a(j)) / q(a(j))` of the residue's
 //! type and by the probability of the step. Forward and backward sums over all walks through (k, j), divided by the
 //! sum over everything that k could be, give the posterior. Steps are probabilities, so the expected weight of a walk
 //! over noise stays 1, and weights are compared without any further constant.
@@ -12,8 +12,6 @@ use crate::residues::{ByCode, OUTSIDE, Residues};
 use crate::walk::{JUMP, WalkGraph};
 use crate::{CoreError, Monitor};
 
-/// Matches kept per candidate.
-pub const KEPT: usize = 4;
 /// Windows of the sequence that are worked on in lockstep; the compiler turns them into vector instructions.
 const LANES: usize = 8;
 /// Most and fewest residues of a window whose matches are read, and residues before and after it over which sums build up.
@@ -31,7 +29,7 @@ const KNOWN_ODDS: f32 = 10.0;
 
 type Lane = [f32; LANES];
 
-/// A residue that a candidate may be, and the posterior probability that it is.
+/// The residue that a candidate most probably is, and the posterior probability that it is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Match {
     pub place: usize,
@@ -49,13 +47,15 @@ pub struct Evidence {
     pub full: Vec<bool>,
 }
 
-/// The most probable matches of every candidate, best first.
+/// The most probable match of every candidate.
+///
+/// Sums are exact up to two bounds: they stop growing at `CERTAIN`, and reach `MARGIN` residues beyond each window.
 pub fn align(
     graph: &WalkGraph,
     residues: &Residues,
     evidence: &Evidence,
     monitor: &Monitor,
-) -> Result<Vec<[Match; KEPT]>, CoreError> {
+) -> Result<Vec<Match>, CoreError> {
     let window = residues.len().div_ceil(LANES).clamp(LEAST_WINDOW, WINDOW);
     let strips = residues.len().div_ceil(window * LANES);
     monitor.begin(strips * 2 * (window + MARGIN));
@@ -66,27 +66,27 @@ pub fn align(
     Ok(best.iter().map(|b| b.posterior(residues.len())).collect())
 }
 
-/// Sums over the walks through the best places of a candidate, and over all places.
+/// Sum over the walks through the best place of a candidate, and over those through all places.
 #[derive(Debug, Clone, Copy, Default)]
 struct Best {
-    top: [Match; KEPT],
+    place: usize,
+    weight: f32,
     total: f64,
 }
 
 impl Best {
+    /// Adds the walks through a further place; the first of equally good places stays.
     fn add(&mut self, place: i64, weight: f32) {
         self.total += f64::from(weight);
-        if weight > self.top[KEPT - 1].probability {
-            let at = self.top.partition_point(|m| m.probability >= weight);
-            self.top.copy_within(at..KEPT - 1, at + 1);
-            self.top[at] = Match { place: place as usize, probability: weight };
+        if weight > self.weight {
+            (self.place, self.weight) = (place as usize, weight);
         }
     }
 
     /// Normalises by everything the candidate could be; "nothing" counts as much as walks of weight 1 at every place.
-    fn posterior(&self, places: usize) -> [Match; KEPT] {
+    fn posterior(&self, places: usize) -> Match {
         let all = self.total + places as f64;
-        self.top.map(|m| Match { place: m.place, probability: (f64::from(m.probability) / all) as f32 })
+        Match { place: self.place, probability: (f64::from(self.weight) / all) as f32 }
     }
 }
 
@@ -146,7 +146,9 @@ impl Sweep<'_> {
                         self.read(k, &column, ended, sums, &mut best[k - first]);
                     }
                     let emission = self.emission(k, &column);
-                    sums.iter_mut().for_each(|s| *s = capped(product(s, &emission)));
+                    for sum in sums.iter_mut() {
+                        *sum = capped(product(sum, &emission));
+                    }
                 });
             });
             after = std::mem::replace(&mut next, new);
@@ -274,4 +276,98 @@ fn product(a: &Lane, b: &Lane) -> Lane {
 
 fn capped(lane: Lane) -> Lane {
     lane.map(|v| v.min(CERTAIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Point;
+    use crate::sparse::SparseRows;
+
+    /// Places that the walks of the tests may reach.
+    const LENGTH: usize = 4;
+
+    /// Adds the weight of `path`, which came to its end by `arrival`, and of every walk that goes on from it.
+    fn add_walks(
+        problem: (&WalkGraph, &Evidence),
+        path: &mut Vec<(usize, usize)>,
+        arrival: usize,
+        weight: f64,
+        sums: &mut [[f64; LENGTH]],
+    ) {
+        let (graph, evidence) = problem;
+        let Some(&(k, place)) = path.last() else { return };
+        let weight = weight * f64::from(evidence.odds[k][place]);
+        for &(k, place) in path.iter() {
+            sums[k][place] += weight;
+        }
+        let mut onward = |to: usize, reach: usize, arrival: usize, probability: f32| {
+            if place + reach < LENGTH {
+                path.push((to, place + reach));
+                add_walks(problem, path, arrival, weight * f64::from(probability), sums);
+                path.pop();
+            }
+        };
+        for (slot, (&to, &back)) in graph.neighbours(k).iter().zip(graph.back(k)).enumerate() {
+            onward(to, 1, back + 1, graph.transitions(k, slot)[arrival]);
+        }
+        graph.jumps(k).iter().for_each(|&to| onward(to, 2, 0, JUMP));
+    }
+
+    /// A closed ring of candidates on a square of edge 3.8, so that neighbours link and opposite corners jump.
+    fn square(likelihood: &[f32; 4]) -> WalkGraph {
+        let points: [Point; 4] = [[0.0, 0.0, 0.0], [3.8, 0.0, 0.0], [3.8, 3.8, 0.0], [0.0, 3.8, 0.0]];
+        let [a, b, c, d] = *likelihood;
+        let rows = [vec![(1, a), (3, d)], vec![(0, a), (2, b)], vec![(1, b), (3, c)], vec![(0, d), (2, c)]];
+        WalkGraph::new(&points, &SparseRows::from_rows(&rows)).unwrap()
+    }
+
+    proptest! {
+        /// Residue j of the sequence has type j, so that the odds of type and place are one.
+        #[test]
+        fn sums_are_over_all_walks(
+            likelihood in prop::array::uniform4(0.85..0.9_f32),
+            odds in prop::array::uniform4(prop::array::uniform4(0.1..4.0_f32)),
+        ) {
+            let graph = square(&likelihood);
+            let residues = Residues::new(&[vec![0, 1, 2, 3]], &[1]).unwrap();
+            let by_code = odds.map(|o| std::array::from_fn(|code| o.get(code).copied().unwrap_or(0.0)));
+            let evidence = Evidence { odds: by_code.to_vec(), known: vec![None; 4], full: vec![false; residues.len()] };
+            let mut sums = [[0.0; LENGTH]; 4];
+            for k in 0..4 {
+                (0..LENGTH).for_each(|place| add_walks((&graph, &evidence), &mut vec![(k, place)], 0, 1.0, &mut sums));
+            }
+            for (found, sums) in align(&graph, &residues, &evidence, &Monitor::default()).unwrap().iter().zip(sums) {
+                let all = sums.iter().sum::<f64>() + residues.len() as f64;
+                let highest = sums.iter().copied().fold(0.0, f64::max);
+                prop_assert!((f64::from(found.probability) - highest / all).abs() < 1e-5);
+                prop_assert!((sums[found.place] - highest) / all < 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_known_stays() {
+        let graph = square(&[0.9; 4]);
+        let residues = Residues::new(&[vec![0, 1, 2, 3]], &[1]).unwrap();
+        let even = std::array::from_fn(|code| f32::from(code < 20));
+        let known = vec![None, Some(2), None, None];
+        let full = (0..residues.len()).map(|place| place == 2).collect();
+        let evidence = Evidence { odds: vec![even; 4], known, full };
+        let matches = align(&graph, &residues, &evidence, &Monitor::default()).unwrap();
+        assert_eq!(matches[1].place, 2);
+        assert!(matches.iter().enumerate().all(|(k, m)| k == 1 || m.place != 2));
+    }
+
+    #[test]
+    fn a_stop_is_heard() {
+        let monitor = Monitor::default();
+        monitor.request_stop();
+        let residues = Residues::new(&[vec![0]], &[1]).unwrap();
+        let evidence =
+            Evidence { odds: vec![[1.0; crate::residues::CODES]; 4], known: vec![None; 4], full: vec![false] };
+        assert_eq!(align(&square(&[0.9; 4]), &residues, &evidence, &monitor), Err(CoreError::Interrupted));
+    }
 }

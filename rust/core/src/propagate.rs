@@ -16,6 +16,7 @@ pub fn propagate(types: &[ByType], hop: &SparseRows, monitor: &Monitor) -> Resul
     if types.len() != hop.len() {
         return Err(CoreError::Invalid("types and hops must have the same number of candidates".into()));
     }
+    monitor.begin(types.len());
     let by_column = hop.transposed();
     let said = |k: usize| {
         monitor.advance(1)?;
@@ -38,9 +39,11 @@ mod tests {
         types[0][4] = 1.0;
         types[1][7] = 0.5;
         let hop = SparseRows::from_rows(&[vec![(2, 0.25)], vec![(2, 0.75)], vec![]]);
-        let said = propagate(&types, &hop, &Monitor::default()).unwrap();
-        assert_eq!(said[0], [0.0; TYPES]);
+        let monitor = Monitor::default();
+        let said = propagate(&types, &hop, &monitor).unwrap();
+        assert!(said[..2].iter().flatten().all(|s| *s == 0.0));
         assert_eq!((said[2][4], said[2][7]), (0.25, 0.375));
+        assert_eq!(monitor.progress(), (3, 3));
     }
 
     #[test]

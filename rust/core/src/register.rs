@@ -1,6 +1,6 @@
 //! Sequence registration: runs of candidates that follow a sequence, grown greedily from the best match outwards.
 
-use crate::align::{Evidence, KEPT, Match, align};
+use crate::align::{Evidence, Match, align};
 use crate::residues::{ByCode, Residues};
 use crate::walk::WalkGraph;
 use crate::{CoreError, Monitor};
@@ -28,6 +28,9 @@ pub struct Growth {
 }
 
 /// Registers in rounds: the runs of a round are known in the next, which so finds what they leave room for.
+///
+/// The runs of the last round are disjoint in candidates, use no place more often than it has copies, and come with
+/// the most expected residues first. Fails when `odds` has not one entry per candidate of `graph`, and on a stop.
 pub fn register(
     graph: &WalkGraph,
     residues: &Residues,
@@ -49,6 +52,7 @@ pub fn register(
 }
 
 impl Evidence {
+    /// Takes the matches of `runs`, and nothing else, as known.
     fn learn(&mut self, runs: &[Run], residues: &Residues) {
         let mut count = vec![0; residues.len()];
         self.known.fill(None);
@@ -73,10 +77,11 @@ impl Run {
     }
 }
 
+/// One round: grows runs from the best matches.
 struct Grower<'a> {
     graph: &'a WalkGraph,
     residues: &'a Residues,
-    matches: &'a [[Match; KEPT]],
+    matches: &'a [Match],
     growth: &'a Growth,
 }
 
@@ -94,7 +99,7 @@ impl Grower<'_> {
 
     /// Best posterior of candidate `k`.
     fn probability(&self, k: usize) -> f32 {
-        self.matches[k][0].probability
+        self.matches[k].probability
     }
 
     /// The run through the best match of `seed`, if nothing has taken the seed yet and the run is good enough.
@@ -103,7 +108,7 @@ impl Grower<'_> {
             return None;
         }
         taken[seed] = true;
-        let place = self.matches[seed][0].place;
+        let place = self.matches[seed].place;
         let mut members = vec![(place, seed)];
         for direction in [1, -1] {
             let (mut from, mut at) = (None, (place, seed));
@@ -123,8 +128,9 @@ impl Grower<'_> {
         run
     }
 
-    /// The neighbour of `k`, reached from `from`, that agrees to be the next residue and has the best link; else the
-    /// best candidate to jump to. Copies of a residue that lie side by side agree alike: only the link tells them apart.
+    /// The neighbour of `k`, reached from `from`, that agrees to be the next residue and is the best by its link and
+    /// posterior; else the best candidate to jump to. Copies of a residue that lie side by side agree alike: only the
+    /// link tells them apart.
     fn extend(
         &self,
         from: Option<usize>,
@@ -144,7 +150,7 @@ impl Grower<'_> {
     fn best(&self, place: i64, around: impl Iterator<Item = (usize, f32)>, taken: &[bool]) -> Option<(usize, usize)> {
         let place = usize::try_from(place).ok()?;
         let agrees = |y: usize| {
-            let own = &self.matches[y][0];
+            let own = &self.matches[y];
             !taken[y] && own.place == place && own.probability >= self.growth.min_match
         };
         let weighted = around.filter(|(y, _)| agrees(*y)).map(|(y, weight)| (y, weight * self.probability(y)));
@@ -174,5 +180,65 @@ impl Grower<'_> {
         let pieces: Vec<Run> = members.split(|m| !free(m)).filter_map(|piece| self.run(piece)).collect();
         pieces.iter().flat_map(Run::matches).for_each(|(place, _)| count[place] += 1);
         pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Point;
+    use crate::sparse::SparseRows;
+
+    /// A straight chain of `n` candidates, each linked to the next.
+    fn chain(n: usize) -> WalkGraph {
+        let points: Vec<Point> = (0..n).map(|i| [3.0 * i as f64, 0.0, 0.0]).collect();
+        let around = |i: usize| [i.checked_sub(1), (i + 1 < n).then_some(i + 1)].into_iter().flatten();
+        let rows: Vec<_> = (0..n).map(|i| around(i).map(|j| (j, 0.9)).collect()).collect();
+        WalkGraph::new(&points, &SparseRows::from_rows(&rows)).unwrap()
+    }
+
+    fn matches(places: &[(usize, f32)]) -> Vec<Match> {
+        places.iter().map(|&(place, probability)| Match { place, probability }).collect()
+    }
+
+    fn grow(matches: &[Match], copies: usize, growth: Growth) -> Vec<(usize, Vec<Option<usize>>)> {
+        let residues = Residues::new(&[vec![0; 8]], &[copies]).unwrap();
+        let grower = Grower { graph: &chain(matches.len()), residues: &residues, matches, growth: &growth };
+        grower.runs().into_iter().map(|run| (run.first, run.candidates)).collect()
+    }
+
+    const ANY: Growth = Growth { min_run: 1, min_match: 0.1, min_mean: 0.0 };
+
+    #[test]
+    fn grows_while_matches_agree_and_jumps_over_one_that_does_not() {
+        let found = grow(&matches(&[(0, 0.5), (1, 0.9), (7, 0.2), (3, 0.6), (4, 0.05)]), 1, ANY);
+        assert_eq!(found[0], (0, vec![Some(0), Some(1), None, Some(3)]));
+        assert_eq!(found[1..], [(7, vec![Some(2)]), (4, vec![Some(4)])]);
+    }
+
+    #[test]
+    fn runs_also_against_the_order_of_candidates() {
+        assert_eq!(grow(&matches(&[(4, 0.5), (3, 0.9), (2, 0.5)]), 1, ANY), [(2, vec![Some(2), Some(1), Some(0)])]);
+    }
+
+    #[test]
+    fn short_and_weak_runs_are_dropped() {
+        let three = matches(&[(0, 0.5), (1, 0.9), (2, 0.4)]);
+        assert_eq!(grow(&three, 1, Growth { min_run: 3, ..ANY }).len(), 1);
+        assert!(grow(&three, 1, Growth { min_run: 4, ..ANY }).is_empty());
+        assert!(grow(&three, 1, Growth { min_mean: 0.61, ..ANY }).is_empty());
+    }
+
+    #[test]
+    fn a_place_is_used_once_per_copy() {
+        let twice = matches(&[(0, 0.9), (1, 0.9), (2, 0.9), (0, 0.5), (1, 0.5)]);
+        assert_eq!(grow(&twice, 1, ANY), [(0, vec![Some(0), Some(1), Some(2)])]);
+        assert_eq!(grow(&twice, 2, ANY).len(), 2);
+    }
+
+    #[test]
+    fn refuses_odds_of_other_candidates() {
+        let residues = Residues::new(&[vec![0]], &[1]).unwrap();
+        assert!(register(&chain(2), &residues, Vec::new(), &[], &Monitor::default()).is_err());
     }
 }

@@ -84,3 +84,25 @@ impl Residues {
         self.copies[self.locate(place).0]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_residue_has_its_place() {
+        let residues = Residues::new(&[vec![3, -1], vec![7]], &[1, 4]).unwrap();
+        let codes: Vec<u8> = (-1..8).map(|place| residues.code(place)).collect();
+        assert_eq!(codes, [OUTSIDE, 3, UNKNOWN, OUTSIDE, OUTSIDE, 7, OUTSIDE, OUTSIDE, OUTSIDE]);
+        assert_eq!((residues.places(0), residues.places(1)), (0..2, 4..5));
+        assert_eq!((residues.locate(1), residues.locate(4)), ((0, 1), (1, 0)));
+        assert_eq!((residues.copies(1), residues.copies(4)), (1, 4));
+    }
+
+    #[test]
+    fn refuses_what_is_no_sequence() {
+        assert!(Residues::new(&[vec![]], &[1]).is_err());
+        assert!(Residues::new(&[vec![0]], &[0]).is_err());
+        assert!(Residues::new(&[vec![0]], &[]).is_err());
+    }
+}

@@ -192,3 +192,55 @@ fn jumps(positions: &[Point]) -> Result<Vec<Vec<usize>>, CoreError> {
         |p: &Point| cells.near(p, 1).filter(|&j| (low..high).contains(&squared_distance(p, &positions[j]))).collect();
     Ok(positions.iter().map(of).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four candidates: a chain 0-1-2 that bends as a chain does, and 3 beside 1, close to 0.
+    fn graph() -> WalkGraph {
+        let points = [[0.0, 0.0, 0.0], [3.8, 0.0, 0.0], [5.1, 3.6, 0.0], [1.9, 3.3, 0.0]];
+        let rows = [vec![(1, 0.9)], vec![(0, 0.9), (2, 0.9), (3, 0.9)], vec![(1, 0.9)], vec![(1, 0.9)]];
+        WalkGraph::new(&points, &SparseRows::from_rows(&rows)).unwrap()
+    }
+
+    #[test]
+    fn steps_never_turn_back_and_prefer_bends_of_chains() {
+        let graph = graph();
+        let from_0 = graph.back(0)[0];
+        let onward: Vec<f32> = (0..3).map(|slot| graph.transitions(1, slot)[1 + from_0]).collect();
+        assert!(onward[0] == 0.0 && onward[1] > 0.5 && onward[2] < 0.05, "{onward:?}");
+    }
+
+    #[test]
+    fn steps_are_probabilities() {
+        let graph = graph();
+        for k in 0..graph.len() {
+            for arrival in 0..=graph.neighbours(k).len() {
+                let total: f32 = (0..graph.neighbours(k).len()).map(|s| graph.transitions(k, s)[arrival]).sum();
+                assert!(total < 1.0 - JUMP_PROBABILITY + 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn poor_links_are_not_walked() {
+        let points = [[0.0, 0.0, 0.0], [3.8, 0.0, 0.0], [7.6, 0.0, 0.0], [11.4, 0.0, 0.0]];
+        let rows = [
+            vec![(1, 0.9), (2, 0.2)],
+            vec![(0, 0.9), (2, 0.9), (3, 0.9)],
+            vec![(0, 0.2), (1, 0.9), (3, 0.9)],
+            vec![(1, 0.9), (2, 0.9)],
+        ];
+        let graph = WalkGraph::new(&points, &SparseRows::from_rows(&rows)).unwrap();
+        assert_eq!(graph.neighbours(0), [1]);
+        assert!(graph.link_log_odds(0.2) <= LEAST_LINK);
+    }
+
+    #[test]
+    fn refuses_one_way_links() {
+        let one_way = SparseRows::from_rows(&[vec![(1, 0.9)], vec![]]);
+        assert!(WalkGraph::new(&[[0.0; 3]; 2], &one_way).is_err());
+        assert!(WalkGraph::new(&[[0.0; 3]], &one_way).is_err());
+    }
+}
