@@ -165,7 +165,7 @@ def run_stages(
     hops = step("traces", sample_traces, links, config.traces)
     typed = step("composition", lambda c, s, _: correct_composition(c, s), found, sequences)
     scores = step("scores", propagate_scores, typed, hops)
-    fragments = step("fragments", register_sequences, typed, links, scores, sequences, config.registration)
+    fragments = step("fragments", register_sequences, typed, links, sequences, config.registration)
     chains = step("chains", register_chains, fragments, typed, links, scores, sequences, config.registration)
     threaded = step("threading", thread_gaps, chains, typed, links, config.threading)
     bridged = step("bridging", bridge_gaps, threaded, prediction, config.bridging)

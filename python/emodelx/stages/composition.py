@@ -6,10 +6,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emodelx.records import Candidates, Floats, Sequence
+from emodelx.records import Candidates, Sequence
 
-TEMPERATURE = 1.0
-"""Networks are too sure of types; their logits are divided by this."""
 ROUNDS = 30
 """Iterations of the class weights; they converge in about ten."""
 PSEUDOCOUNT = 0.001
@@ -20,7 +18,7 @@ def correct_composition(candidates: Candidates, sequences: Iterable[Sequence]) -
     """Reweight the types so that their mean over the candidates is the composition of the sequences.
 
     A network has its own prior of every type, which differs from map to map. p'(k, a) is proportional to
-    w(a) p(k, a)^(1/T), with weights w found by iterating until the mean of p' over the candidates equals the
+    w(a) p(k, a), with weights w found by iterating until the mean of p' over the candidates equals the
     composition, all copies counted.
 
     Parameters
@@ -34,11 +32,11 @@ def correct_composition(candidates: Candidates, sequences: Iterable[Sequence]) -
         The same candidates with corrected `type_prob`.
     """
     target = composition(sequences)
-    tempered = np.maximum(candidates.type_prob.astype(np.float64), 1e-9) ** (1 / TEMPERATURE)
+    read = np.maximum(candidates.type_prob.astype(np.float64), 1e-9)
     weights = np.ones(20)
     for _ in range(ROUNDS):
-        weights *= target / np.maximum(_normalised(tempered * weights).mean(axis=0), 1e-9)
-    return replace(candidates, type_prob=_normalised(tempered * weights).astype(np.float32))
+        weights *= target / np.maximum(_normalised(read * weights).mean(axis=0), 1e-9)
+    return replace(candidates, type_prob=_normalised(read * weights).astype(np.float32))
 
 
 def composition(sequences: Iterable[Sequence]) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 //! The border between Python and the core: check, open the gate, call, convert.
 
-// pyo3 hands the arguments of a function over by value.
-#![allow(clippy::needless_pass_by_value)]
+// pyo3 hands what Python passes by keyword over by value, as arguments of their own.
+#![allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
 
 mod arrays;
 mod bridge;
