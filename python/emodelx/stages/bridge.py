@@ -3,8 +3,6 @@
 from collections.abc import Sequence as Sequences
 from dataclasses import replace
 
-import numpy as np
-
 from emodelx import _core
 from emodelx.config import BridgingConfig, RunConfig
 from emodelx.records import CalphaModel, Chain, Points, Prediction, Provenance

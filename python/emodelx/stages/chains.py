@@ -5,20 +5,35 @@ from collections.abc import Sequence as Sequences
 import numpy as np
 
 from emodelx import _core
-from emodelx.config import RegistrationConfig, RunConfig
+from emodelx.config import RunConfig
 from emodelx.io.chain_names import name_chains
-from emodelx.records import CalphaModel, Candidates, Chain, Fragment, Links, Provenance, Scores, Sequence
+from emodelx.records import CalphaModel, Candidates, Chain, Fragment, Provenance, Sequence
 
 
 def register_chains(
     fragments: Sequences[Fragment],
     candidates: Candidates,
-    links: Links,
-    scores: Scores,
     sequences: Sequences[Sequence],
-    config: RegistrationConfig,
     run: RunConfig,
 ) -> CalphaModel:
+    """Find out which copy of its sequence every fragment belongs to (Algorithm 1).
+
+    Fragments join by connectivity (their ends are as far apart as the residues between them span) and by symmetry
+    (together they superpose on another copy).
+
+    Parameters
+    ----------
+    fragments : sequence of Fragment
+    candidates : Candidates
+    sequences : sequence of Sequence
+    run : RunConfig
+
+    Returns
+    -------
+    CalphaModel
+        A chain per copy of every sequence, the fullest copy first; copies that no fragment belongs to are empty.
+        Fragments in excess of the copies are left out.
+    """
     copy_of = _core.assign_chains(
         candidates.positions,
         [(fragment.sequence, fragment.start, fragment.candidates) for fragment in fragments],
@@ -39,8 +54,9 @@ def _chain(sequence: int, name: str, length: int, fragments: Sequences[Fragment]
     members = np.full(length, -1)
     probability = np.zeros(length, np.float32)
     for fragment in fragments:
-        span = slice(fragment.start, fragment.start + len(fragment.candidates))
-        members[span], probability[span] = fragment.candidates, fragment.probability
+        held = np.flatnonzero(fragment.candidates >= 0)
+        residues = fragment.start + held
+        members[residues], probability[residues] = fragment.candidates[held], fragment.probability[held]
     placed = members >= 0
     return Chain(
         sequence,

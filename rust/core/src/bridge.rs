@@ -3,6 +3,8 @@
 //! Steps of one Calpha distance go from the residue before the gap in directions all around; those that lie best on
 //! Calpha and main-chain probability, bend as a chain does, and can still reach the residue after the gap go on.
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 
 use crate::cells::{Cells, squared_distance};
@@ -10,7 +12,7 @@ use crate::volume::Volume;
 use crate::walk::bend_odds;
 use crate::{CoreError, Monitor, Point};
 
-/// Distance of consecutive Calphas in Angstrom, and how much the last one may deviate.
+/// Distance of consecutive Calphas in Angstrom, and how much the last one of a bridge may deviate.
 const STEP: f64 = 3.8;
 const SLACK: f64 = 0.8;
 /// Deviation in Angstrom at which the last distance costs half a unit of log-odds.
@@ -29,7 +31,7 @@ const LEAST_MAIN_CHAIN: f32 = 0.05;
 const LEAST_BEND: f32 = 0.1;
 /// Where the main chain is read on the way of a step.
 const READ_AT: [f64; 3] = [0.25, 0.5, 0.75];
-/// Square of the distance in Angstrom over which a symmetric chain's prediction loses a unit of log-odds.
+/// Angstrom from where a symmetric chain has the residue that cost a unit of log-odds, and the most that any cost.
 const SYMMETRY_WIDTH: f64 = 1.5;
 const LEAST_SYMMETRY: f64 = -4.0;
 
@@ -203,7 +205,7 @@ impl Bridger<'_> {
             .map_or(0.0, |e| (-squared_distance(&e, point) / (SYMMETRY_WIDTH * SYMMETRY_WIDTH)).max(LEAST_SYMMETRY))
     }
 
-    /// Whether a placed residue other than a neighbour along the chain is too near.
+    /// Whether a placed residue is too near; the one before a step never is.
     fn clashes(&self, point: &Point) -> bool {
         self.cells.near(point, 1).any(|i| near(&self.placed[i], point))
     }
@@ -229,7 +231,7 @@ fn reaches(point: &Point, goal: &Point, steps: usize) -> bool {
 /// Keeps the best node of each voxel, and of those the best ones.
 fn prune(nodes: &mut Vec<Node>) {
     nodes.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut voxels = std::collections::HashSet::new();
+    let mut voxels = BTreeSet::new();
     nodes.retain(|node| voxels.len() < BEAM && voxels.insert(node.point.map(|v| v.round() as i64)));
 }
 

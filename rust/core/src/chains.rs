@@ -3,9 +3,9 @@
 //! Fragments join to chains by two kinds of evidence: connectivity (their ends are as far apart as the residues
 //! between them span) and symmetry (together they superpose on a chain that is already joined).
 
-use crate::Point;
 use crate::cells::squared_distance;
 use crate::geometry::{Motion, SURROUNDINGS, span_log_odds};
+use crate::{CoreError, Monitor, Point};
 
 /// Consecutive residues of one sequence at positions in space.
 #[derive(Debug, Clone)]
@@ -17,7 +17,8 @@ pub struct Piece {
     pub points: Vec<Option<Point>>,
 }
 
-/// Log-odds from which connectivity alone joins two parts, and from which connectivity and symmetry do.
+/// Log-odds from which connectivity alone joins two parts, and from which connectivity and symmetry do; at last
+/// whatever can be joined is.
 const SURE: f64 = 4.0;
 const LIKELY: f64 = 3.0;
 /// Residues at the ends of a piece that may be wrong: distances are measured further in.
@@ -33,30 +34,45 @@ const SYMMETRY_ERROR: f64 = 2.5;
 const LEAST_SYMMETRY: f64 = -6.0;
 
 /// The copy of its sequence that every piece belongs to; None for what fits into no copy.
-#[must_use]
-pub fn assign(pieces: &[Piece], copies: &[usize]) -> Vec<Option<usize>> {
+///
+/// `copies` is their number per sequence; the copy with most residues is 0.
+pub fn assign(pieces: &[Piece], copies: &[usize], monitor: &Monitor) -> Result<Vec<Option<usize>>, CoreError> {
+    check(pieces, copies)?;
     let mut copy_of = vec![None; pieces.len()];
+    monitor.begin(copies.len());
     for (sequence, &copies) in copies.iter().enumerate() {
         let own: Vec<usize> = (0..pieces.len()).filter(|&i| pieces[i].sequence == sequence).collect();
         let mut parts: Vec<Part> = own.iter().map(|&i| Part::new(i, &pieces[i])).collect();
-        join(&mut parts, Part::connectivity, SURE);
+        join(&mut parts, Part::connectivity, SURE, monitor)?;
         for least in [LIKELY, f64::MIN] {
             let models = largest(&parts);
-            join(&mut parts, |a, b| Some(a.connectivity(b)? + a.symmetry(b, &models)), least);
+            join(&mut parts, |a, b| Some(a.connectivity(b)? + a.symmetry(b, &models)), least, monitor)?;
         }
-        parts.sort_by(|a, b| b.size().cmp(&a.size()).then(a.members.cmp(&b.members)));
+        sort_by_size(&mut parts);
         for (copy, part) in parts.iter().take(copies).enumerate() {
             part.members.iter().for_each(|&i| copy_of[i] = Some(copy));
         }
+        monitor.advance(1)?;
     }
-    copy_of
+    Ok(copy_of)
+}
+
+fn check(pieces: &[Piece], copies: &[usize]) -> Result<(), CoreError> {
+    let mut ends = pieces.iter().flat_map(|piece| [piece.points.first(), piece.points.last()]);
+    if ends.any(|end| end.is_none_or(Option::is_none)) {
+        return Err(CoreError::Invalid("fragments must begin and end with a candidate".into()));
+    }
+    if pieces.iter().any(|piece| piece.sequence >= copies.len()) {
+        return Err(CoreError::Invalid("fragments name sequences that do not exist".into()));
+    }
+    Ok(())
 }
 
 /// Pieces that belong together.
 #[derive(Debug, Clone)]
 struct Part {
     members: Vec<usize>,
-    /// Residues by position, ascending.
+    /// Residues by position, ascending; positions come twice where members overlap.
     residues: Vec<(usize, Point)>,
     /// First and last position of every member, ascending.
     spans: Vec<(usize, usize)>,
@@ -73,8 +89,9 @@ impl Part {
         self.residues.len()
     }
 
-    fn at(&self, position: usize) -> Option<&Point> {
-        self.residues.binary_search_by_key(&position, |r| r.0).ok().map(|i| &self.residues[i].1)
+    /// The residue at `position`; the first of them where members overlap.
+    fn at(&self, position: usize) -> Option<Point> {
+        self.first_from(position).filter(|r| r.0 == position).map(|r| r.1)
     }
 
     /// The last residue at or before `position`.
@@ -121,12 +138,14 @@ impl Part {
 
     /// Points of this part and of `other` at the positions that both have.
     fn shared(&self, other: &Part) -> (Vec<Point>, Vec<Point>) {
-        self.residues.iter().filter_map(|(position, p)| other.at(*position).map(|q| (*p, *q))).unzip()
+        self.residues.iter().filter_map(|(position, p)| other.at(*position).map(|q| (*p, q))).unzip()
     }
 
     /// Log-odds that the two parts lie to each other as in a chain of `models`, against anywhere.
     fn symmetry(&self, other: &Part, models: &[Part]) -> f64 {
-        let (large, small) = if self.size() >= other.size() { (self, other) } else { (other, self) };
+        // Of equal ones the first member decides, so that the order of joining does not.
+        let larger = (self.size(), &other.members) > (other.size(), &self.members);
+        let (large, small) = if larger { (self, other) } else { (other, self) };
         let error = models.iter().filter_map(|model| large.misplacement(small, model)).min_by(f64::total_cmp);
         error.map_or(0.0, |e| symmetry_log_odds(e).max(LEAST_SYMMETRY))
     }
@@ -152,16 +171,27 @@ fn symmetry_log_odds(error: f64) -> f64 {
 /// The largest parts, which the others are compared with.
 fn largest(parts: &[Part]) -> Vec<Part> {
     let mut models = parts.to_vec();
-    models.sort_by(|a, b| b.size().cmp(&a.size()).then(a.members.cmp(&b.members)));
+    sort_by_size(&mut models);
     models.truncate(MODELS);
     models
 }
 
+fn sort_by_size(parts: &mut [Part]) {
+    parts.sort_by(|a, b| b.size().cmp(&a.size()).then(a.members.cmp(&b.members)));
+}
+
 /// Joins the two parts with the highest score again and again, until no score reaches `least`.
-fn join(parts: &mut Vec<Part>, score: impl Fn(&Part, &Part) -> Option<f64>, least: f64) {
-    let mut scores: Vec<Vec<Option<f64>>> =
-        (0..parts.len()).map(|i| (0..i).map(|j| score(&parts[i], &parts[j])).collect()).collect();
+fn join<F>(parts: &mut Vec<Part>, score: F, least: f64, monitor: &Monitor) -> Result<(), CoreError>
+where
+    F: Fn(&Part, &Part) -> Option<f64>,
+{
+    let row = |i: usize| {
+        monitor.check()?;
+        Ok((0..i).map(|j| score(&parts[i], &parts[j])).collect())
+    };
+    let mut scores = (0..parts.len()).map(row).collect::<Result<Vec<Vec<Option<f64>>>, CoreError>>()?;
     while let Some((i, j)) = best_pair(&scores, least) {
+        monitor.check()?;
         // Row and column i leave; part j < i grows.
         let gone = parts.remove(i);
         scores.remove(i);
@@ -175,6 +205,7 @@ fn join(parts: &mut Vec<Part>, score: impl Fn(&Part, &Part) -> Option<f64>, leas
             }
         }
     }
+    Ok(())
 }
 
 fn best_pair(scores: &[Vec<Option<f64>>], least: f64) -> Option<(usize, usize)> {

@@ -14,15 +14,17 @@ const SKIP_COST: f32 = 2.0;
 const NEAREST: f64 = 4.5;
 /// Residues that are threaded from one end at most.
 const LONGEST_THREAD: usize = 40;
-/// Score of a candidate on the position that a symmetric chain predicts, the Angstrom over which the score falls, and the lowest.
-const SYMMETRY: (f64, f64, f64) = (2.0, 1.4, -4.0);
+/// Score of a candidate on the position that a symmetric chain predicts, the Angstrom over which it falls by 1, and the
+/// lowest score.
+const ON_SYMMETRIC: f64 = 2.0;
+const SYMMETRY_WIDTH: f64 = 1.4;
+const LEAST_SYMMETRY: f64 = -4.0;
 
 /// A chain that has gaps.
 #[derive(Debug, Clone)]
 pub struct Gapped {
-    /// Place of its first residue.
-    pub first: usize,
-    /// Candidate of every residue.
+    pub sequence: usize,
+    /// Candidate of every residue of the sequence.
     pub candidates: Vec<Option<usize>>,
     /// Where a symmetric chain has the residue.
     pub expected: Vec<Option<Point>>,
@@ -31,7 +33,7 @@ pub struct Gapped {
 /// How threads are searched and kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
-    /// Threads kept per residue.
+    /// Threads kept per residue, each the best to its candidate.
     pub beam: usize,
     /// Lowest score of a thread that ends at a residue already placed.
     pub least_closed: f32,
@@ -42,7 +44,8 @@ pub struct Search {
 /// A residue placed by threading: index in the chain, candidate, score of its thread per residue.
 pub type Placed = (usize, usize, f32);
 
-/// What the threads run over.
+/// What the threads run over; all of it has the same candidates.
+#[derive(Debug)]
 pub struct Ground<'a> {
     pub graph: &'a WalkGraph,
     pub likelihood: &'a SparseRows,
@@ -58,6 +61,7 @@ pub fn thread(
     search: &Search,
     monitor: &Monitor,
 ) -> Result<Vec<Vec<Placed>>, CoreError> {
+    check(ground, chains)?;
     let mut used = vec![false; ground.positions.len()];
     chains.iter().flat_map(|c| c.candidates.iter().flatten()).for_each(|&k| used[k] = true);
     let mut gaps: Vec<Gap> = chains.iter().enumerate().flat_map(|(c, chain)| gaps(c, chain)).collect();
@@ -69,10 +73,31 @@ pub fn thread(
         monitor.advance(1)?;
         let threader = Threader { ground, cells: &cells, chain: &chains[gap.chain], search, used: &used };
         let found = threader.fill(gap);
-        found.iter().for_each(|p| used[p.1] = true);
+        for &(_, candidate, _) in &found {
+            used[candidate] = true;
+        }
         placed[gap.chain].extend(found);
     }
     Ok(placed)
+}
+
+fn check(ground: &Ground<'_>, chains: &[Gapped]) -> Result<(), CoreError> {
+    let invalid = |message: &str| Err(CoreError::Invalid(message.into()));
+    let candidates = ground.positions.len();
+    if ground.graph.len() != candidates || ground.likelihood.len() != candidates || ground.odds.len() != candidates {
+        return invalid("odds and links must have the same number of candidates");
+    }
+    if chains.iter().any(|c| c.sequence >= ground.residues.sequences()) {
+        return invalid("chains name sequences that do not exist");
+    }
+    let whole = |c: &Gapped| [c.candidates.len(), c.expected.len()] == [ground.residues.places(c.sequence).len(); 2];
+    if !chains.iter().all(whole) {
+        return invalid("chains must have an entry for every residue of their sequence");
+    }
+    if chains.iter().flat_map(|c| c.candidates.iter().flatten()).any(|&k| k >= candidates) {
+        return invalid("chains name candidates that do not exist");
+    }
+    Ok(())
 }
 
 /// Residues without a candidate, between those before and after that have one.
@@ -136,7 +161,7 @@ impl Threader<'_> {
         }
     }
 
-    /// Threads from residue `from` towards residue `to`, which stay close enough to reach it; the first node is `from` itself.
+    /// Threads from residue `from` towards residue `to`, which stay close enough to reach it; the first node is `from`.
     fn grow(&self, from: usize, to: Option<usize>, direction: i64) -> Vec<Node> {
         let Some(start) = self.chain.candidates[from] else { return Vec::new() };
         let mut nodes = vec![Node { residue: from, candidate: start, score: 0.0, parent: None }];
@@ -191,12 +216,12 @@ impl Threader<'_> {
 
     /// Log-odds that `candidate` is `residue`, by its type and by where a symmetric chain has it.
     fn fit(&self, candidate: usize, residue: usize) -> f32 {
-        let code = self.ground.residues.code((self.chain.first + residue) as i64);
+        let place = self.ground.residues.places(self.chain.sequence).start + residue;
+        let code = self.ground.residues.code(place as i64);
         let kind = self.ground.odds[candidate][usize::from(code)].ln();
         let symmetry = self.chain.expected[residue].map_or(0.0, |e| {
-            let (best, width, least) = SYMMETRY;
             let squared = squared_distance(&e, &self.ground.positions[candidate]);
-            (best - squared / (width * width)).max(least) as f32
+            (ON_SYMMETRIC - squared / (SYMMETRY_WIDTH * SYMMETRY_WIDTH)).max(LEAST_SYMMETRY) as f32
         });
         kind + symmetry
     }

@@ -1,7 +1,8 @@
 //! Bridging of gaps.
 
 use emodelx_core::bridge::{self, Strand};
-use numpy::{PyArray2, PyReadonlyArray2, PyReadonlyArray3};
+use numpy::{PyArray2, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arrays;
@@ -22,6 +23,9 @@ pub fn bridge_chains<'py>(
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Vec<BridgeArrays<'py>>> {
+    if ca_prob.shape() != bb_prob.shape() {
+        return Err(PyValueError::new_err("ca_prob and bb_prob must have the same shape"));
+    }
     let ca_prob = arrays::probabilities("ca_prob", &ca_prob)?;
     let bb_prob = arrays::probabilities("bb_prob", &bb_prob)?;
     let strands = chains.iter().map(strand).collect::<PyResult<Vec<_>>>()?;
@@ -33,7 +37,7 @@ pub fn bridge_chains<'py>(
 fn strand((points, expected): &StrandArrays<'_>) -> PyResult<Strand> {
     let (points, expected) = (arrays::some_points("positions", points)?, arrays::some_points("expected", expected)?);
     if points.len() != expected.len() {
-        return Err(pyo3::exceptions::PyValueError::new_err("positions and expected must have the same length"));
+        return Err(PyValueError::new_err("positions and expected must have the same length"));
     }
     Ok(Strand { points, expected })
 }

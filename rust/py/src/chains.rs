@@ -1,7 +1,7 @@
 //! Chain registration.
 
 use emodelx_core::chains::{self, Piece};
-use numpy::PyReadonlyArray1;
+use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -15,26 +15,22 @@ type FragmentArrays<'py> = (usize, usize, PyReadonlyArray1<'py, i64>);
 #[pyo3(signature = (points, fragments, copies, *, threads=0, progress=None))]
 pub fn assign_chains<'py>(
     py: Python<'py>,
-    points: numpy::PyReadonlyArray2<'py, f64>,
+    points: PyReadonlyArray2<'py, f64>,
     fragments: Vec<FragmentArrays<'py>>,
     copies: Vec<usize>,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Vec<Option<usize>>> {
     let points = arrays::points("points", &points)?;
-    let pieces: PyResult<Vec<Piece>> = fragments.iter().map(|f| piece(f, &points)).collect();
-    let pieces = pieces?;
-    enter(py, &Run { threads, progress }, |_| Ok(chains::assign(&pieces, &copies)))
+    let pieces = fragments.iter().map(|f| piece(f, &points)).collect::<PyResult<Vec<_>>>()?;
+    enter(py, &Run { threads, progress }, |monitor| chains::assign(&pieces, &copies, monitor))
 }
 
 fn piece((sequence, start, candidates): &FragmentArrays<'_>, points: &[[f64; 3]]) -> PyResult<Piece> {
+    let missing = || PyValueError::new_err("fragments name candidates that do not exist");
     let point = |&k: &i64| match usize::try_from(k) {
+        Ok(k) => points.get(k).map(|p| Some(*p)).ok_or_else(missing),
         Err(_) => Ok(None),
-        Ok(k) => points
-            .get(k)
-            .copied()
-            .map(Some)
-            .ok_or_else(|| PyValueError::new_err("fragments name candidates that do not exist")),
     };
     let points = arrays::vector("fragments", candidates)?.iter().map(point).collect::<PyResult<Vec<_>>>()?;
     Ok(Piece { sequence: *sequence, start: *start, points })

@@ -4,7 +4,6 @@ use emodelx_core::residues::ByCode;
 use emodelx_core::thread::{self, Gapped, Ground, Placed, Search};
 use emodelx_core::walk::WalkGraph;
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arrays::{self, SparseArguments};
@@ -33,15 +32,12 @@ pub fn thread_chains<'py>(
     let residues = residues(&sequences, &vec![1; sequences.len()])?;
     let gapped = |(sequence, candidates, expected): &ChainArrays<'_>| -> PyResult<Gapped> {
         Ok(Gapped {
-            first: residues.places(*sequence).start,
+            sequence: *sequence,
             candidates: arrays::vector("candidates", candidates)?.iter().map(|k| usize::try_from(*k).ok()).collect(),
             expected: arrays::some_points("expected", expected)?,
         })
     };
     let chains = chains.iter().map(gapped).collect::<PyResult<Vec<_>>>()?;
-    if chains.iter().flat_map(|c| c.candidates.iter().flatten()).any(|k| *k >= positions.len()) {
-        return Err(PyValueError::new_err("chains name candidates that do not exist"));
-    }
     let (beam, least_closed, least_open) = search;
     let search = Search { beam, least_closed, least_open };
     enter(py, &Run { threads, progress }, |monitor| {

@@ -1,0 +1,109 @@
+"""Slow, obvious twin of chain registration: parts are sets of fragments, compared pair by pair.
+
+A fragment is (position of its first residue, points (length, 3) with NaN where it has none).
+"""
+
+from functools import cache
+from itertools import combinations, pairwise
+
+import numpy as np
+
+from emodelx.symmetry import superpose
+
+SURE, LIKELY = 4.0, 3.0
+FRAYED = 2
+OVERLAP = 4
+SHARED = (12, 4)
+MODELS = 4
+SYMMETRY_ERROR, LEAST_SYMMETRY = 2.5, -6.0
+SURROUNDINGS = 60.0
+
+
+def assign(fragments, copies):
+    """Copy of every fragment of one sequence; None where it fits none."""
+    parts = [Part([i], [fragment]) for i, fragment in enumerate(fragments)]
+    parts = joined(parts, connectivity, SURE)
+    for least in (LIKELY, -np.inf):
+        models = by_size(parts)[:MODELS]
+        parts = joined(parts, lambda a, b: connectivity(a, b) + symmetry(a, b, models), least)  # noqa: B023 - used at once
+    copy_of = {i: copy for copy, part in enumerate(by_size(parts)[:copies]) for i in part.members}
+    return [copy_of.get(i) for i in range(len(fragments))]
+
+
+class Part:
+    """Fragments of one chain: (position, point) of the residues and (first, last) of the fragments, ascending."""
+
+    def __init__(self, members, fragments):
+        self.members, self.fragments = members, fragments
+        placed = [(start + i, p) for start, points in fragments for i, p in enumerate(points) if np.isfinite(p[0])]
+        self.residues = sorted(placed, key=lambda r: r[0])
+        self.spans = sorted((start, start + len(points) - 1) for start, points in fragments)
+
+    def __add__(self, other):
+        return Part(sorted(self.members + other.members), self.fragments + other.fragments)
+
+
+def by_size(parts):
+    return sorted(parts, key=lambda part: (-len(part.residues), part.members))
+
+
+def joined(parts, score, least):
+    """The parts after the best two have been joined again and again."""
+    score = cache(score)
+    while True:
+        scored = [(score(a, b), a, b) for a, b in combinations(parts, 2)]
+        good = [pair for pair in scored if pair[0] > -np.inf and pair[0] >= least]
+        if not good:
+            return parts
+        _, a, b = max(good, key=lambda pair: pair[0])
+        parts = [part for part in parts if part not in (a, b)] + [a + b]
+
+
+def connectivity(a, b):
+    """Log-odds of the distances between neighbours along the sequence of which one is in `a` and one in `b`."""
+    spans = sorted([(*span, 0) for span in a.spans] + [(*span, 1) for span in b.spans])
+    total = 0.0
+    for (_, end, before), (begin, _, after) in pairwise(spans):
+        if end - begin >= OVERLAP:
+            return -np.inf
+        if before != after:
+            tails = [r for r in (a, b)[before].residues if r[0] <= min(end, begin - 1) - FRAYED]
+            heads = [r for r in (a, b)[after].residues if r[0] >= max(begin, end + 1) + FRAYED]
+            if not tails or not heads:
+                return -np.inf
+            (i, tail), (j, head) = tails[-1], heads[0]
+            total += span_log_odds(np.linalg.norm(tail - head), j - i)
+    return total
+
+
+def span_log_odds(distance, steps):
+    """How much more often residues of one chain so far apart along it have this distance than unrelated ones."""
+    if distance > 3.8 * steps + 1.5:
+        return -np.inf
+    mean = 3.8 * min(steps, 15) ** 0.62 * max(steps / 15, 1) ** 0.25
+    deviation = 0.35 * mean * min(steps / 3, 1) + 0.3
+    likelihood = -0.5 * ((distance - mean) / deviation) ** 2 - np.log(deviation * np.sqrt(2 * np.pi))
+    return likelihood - np.log(3 * max(distance, 1) ** 2 / SURROUNDINGS**3)
+
+
+def symmetry(a, b, models):
+    """Log-odds of the smallest misplacement of the smaller part, when a model lies on the larger one."""
+    large, small = by_size([a, b])
+    errors = [e for model in models if (e := misplacement(large, small, model)) is not None]
+    if not errors:
+        return 0.0
+    ratio = 4 / 3 * np.pi * SURROUNDINGS**3 / (np.sqrt(2 * np.pi) * SYMMETRY_ERROR) ** 3
+    return max(np.log(ratio) - 0.5 * (min(errors) / SYMMETRY_ERROR) ** 2, LEAST_SYMMETRY)
+
+
+def misplacement(large, small, model):
+    """RMS distance of `small` from where `model` has it when that lies on `large`; None where they share too little."""
+    reference = dict(reversed(model.residues))  # the first of two residues at one position
+    on, off = (
+        [(reference[position], p) for position, p in part.residues if position in reference] for part in (large, small)
+    )
+    if len(on) < SHARED[0] or len(off) < SHARED[1]:
+        return None
+    rotation, shift = superpose(*map(np.array, zip(*on, strict=True)))
+    predicted, found = map(np.array, zip(*off, strict=True))
+    return np.sqrt(((predicted @ rotation.T + shift - found) ** 2).sum(1).mean())
