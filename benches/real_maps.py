@@ -25,6 +25,7 @@ from emodelx.io.structures import CalphaChain, read_calphas
 from emodelx.machine import peak_memory
 from emodelx.records import Candidates, Points, Prediction
 from emodelx.scoring import compare
+from emodelx.stages.composition import correct_composition
 
 NEAR = 2.0
 """Angstrom; a candidate this close to a Calpha of the reference has found it."""
@@ -45,6 +46,9 @@ class Reading:
     top1, top3 : float
         Reference Calphas whose residue type is the first, or among the first three, of the amino-acid probabilities at
         the nearest voxel; a Calpha where nothing was read counts as wrong.
+    top1_used : float
+        Reference Calphas with a candidate within 2 A for which the type that the program takes the nearest candidate
+        for, after the correction by composition, is right.
     """
 
     recall: float
@@ -54,13 +58,15 @@ class Reading:
     rms: float
     top1: float
     top3: float
+    top1_used: float
 
 
 def read_against(reference: list[CalphaChain], candidates: Candidates, prediction: Prediction) -> Reading:
-    """Compare candidates and amino-acid probabilities with a reference model."""
+    """Compare candidates, with corrected types, and amino-acid probabilities with a reference model."""
     true = np.concatenate([chain.positions for chain in reference])
     types = np.array([AMINO_ACIDS.find(letter) for chain in reference for letter in chain.residues])
-    to_candidate = KDTree(candidates.positions).query(true)[0]
+    to_candidate, nearest = KDTree(candidates.positions).query(true)
+    found = (to_candidate < NEAR) & (types >= 0)
     to_true = KDTree(true).query(candidates.positions)[0]
     paired = pair_distances(true, candidates.positions)
     rank = type_ranks(true, types, prediction)
@@ -72,6 +78,7 @@ def read_against(reference: list[CalphaChain], candidates: Candidates, predictio
         rms=float(np.sqrt((paired**2).mean())) if len(paired) else float("nan"),
         top1=float((rank < 1).mean()),
         top3=float((rank < 3).mean()),
+        top1_used=float((candidates.type_prob[nearest].argmax(axis=1) == types)[found].mean()),
     )
 
 
@@ -117,8 +124,9 @@ def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, 
         result = build(config)
     except EmodelxError as error:
         return facts | {"error": str(error)}
+    typed = correct_composition(result.candidates, result.model.sequences)
     return facts | {
-        **asdict(read_against(reference, result.candidates, result.prediction)),
+        **asdict(read_against(reference, typed, result.prediction)),
         **asdict(compare(read_calphas(result.files.model), reference)),
         "wall_s": time.perf_counter() - wall,
         "cpu_s": time.process_time() - cpu,
@@ -126,7 +134,7 @@ def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, 
     }
 
 
-READING_COLUMNS = ("recall", "precision", "recall_paired", "precision_paired", "rms", "top1", "top3")
+READING_COLUMNS = ("recall", "precision", "recall_paired", "precision_paired", "rms", "top1", "top3", "top1_used")
 MODEL_COLUMNS = (
     "n_true",
     "n_model",

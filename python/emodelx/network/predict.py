@@ -61,6 +61,10 @@ def masked(density: DensityMap, mask: Floats) -> DensityMap:
     return replace(density, values=floor + (density.values - floor) * mask)
 
 
+CAUTION = 0.92
+"""An estimated resolution may be wrong: the map is cut at this part of it, since lost signal costs more than noise."""
+
+
 def read_density(
     density: DensityMap,
     weights: Path,
@@ -96,10 +100,11 @@ def read_density(
     network, info = load_weights(weights)
     grid = to_working_grid(density)
     with torch_threads(run.threads):
-        resolution = _resolution(grid.values, info.normalisation, resolution)
-        values = normalise(grid.values, info.normalisation, resolution)
+        used = _resolution(grid.values, info.normalisation, resolution)
+        caution = 1.0 if resolution is not None else CAUTION
+        values = normalise(grid.values, info.normalisation, used and caution * used)
     prediction = predict(DensityMap(values, grid.origin, grid.spacing), network, info, device, config, run)
-    return replace(prediction, resolution=resolution)
+    return replace(prediction, resolution=used)
 
 
 def _resolution(volume: Floats, rule: NormalisationRule, given: float | None) -> float | None:

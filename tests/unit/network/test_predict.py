@@ -18,7 +18,7 @@ from emodelx.errors import ResourceError
 from emodelx.io.predictions import type_voxels
 from emodelx.network.device import Device
 from emodelx.network.normalise import PAPER, SPECTRUM, normalise
-from emodelx.network.predict import Stitcher, masked, predict, read_density, read_tiles
+from emodelx.network.predict import CAUTION, Stitcher, masked, predict, read_density, read_tiles
 from emodelx.network.resample import to_working_grid
 from emodelx.network.tiling import TilePlan
 from emodelx.network.unet import Logits, NetworkConfig, Reading, build_network, read_logits
@@ -268,6 +268,18 @@ def test_the_prediction_tells_its_resolution(network, tmp_path, monkeypatch, rul
     monkeypatch.setattr("emodelx.network.predict.estimate_resolution", lambda _: 2.5)
     save_weights(tmp_path / "w.safetensors", network, WeightsInfo(SMALL, rule, window=16))
     assert read_density(on_grid(random_map((16, 16, 16))), tmp_path / "w.safetensors", CPU, given).resolution == found
+
+
+def test_an_estimated_resolution_is_taken_with_caution(network, tmp_path, monkeypatch):
+    monkeypatch.setattr("emodelx.network.predict.estimate_resolution", lambda _: 4.0)
+    save_weights(tmp_path / "w.safetensors", network, WeightsInfo(SMALL, SPECTRUM, window=16))
+    density = on_grid(random_map((16, 16, 16)))
+    estimated, given, at_its_cut = (
+        read_density(density, tmp_path / "w.safetensors", CPU, resolution).ca_prob
+        for resolution in (None, 4.0, 4.0 * CAUTION)
+    )
+    np.testing.assert_array_equal(estimated, at_its_cut)
+    assert np.abs(estimated - given).max() > 1e-3
 
 
 def test_a_mask_takes_density_away_and_nothing_else():
