@@ -67,15 +67,15 @@ def _warnings(report: RunReport) -> str:
 
 def _chains(report: RunReport, model: CalphaModel) -> str:
     longest = max((chain.length for chain in report.chains), default=1)
-    head = (
-        "<tr><th>Chain</th><th>Sequence</th><th>Built</th><th>Traced</th><th>Threaded</th><th>Mean confidence</th></tr>"
-    )
+    names = ("Chain", "Sequence", "Built", "Traced", "Threaded", "Bridged", "Mean confidence")
+    head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
     rows = []
     for facts, chain in zip(report.chains, model.chains, strict=True):
-        cells = (f"{facts.built} of {facts.length}", facts.traced, facts.threaded, f"{facts.mean_confidence:.0f}")
+        origins = (facts.traced, facts.threaded, facts.bridged)
+        cells = (f"{facts.built} of {facts.length}", *origins, f"{facts.mean_confidence:.0f}")
         numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
         rows.append(f"<tr><th>{escape(facts.chain)}</th><td>{escape(facts.sequence)}</td>{numbers}</tr>")
-        rows.append(f'<tr><td colspan="6">{coverage_bar(chain, BAR_WIDTH / longest)}</td></tr>')
+        rows.append(f'<tr><td colspan="{len(names)}">{coverage_bar(chain, BAR_WIDTH / longest)}</td></tr>')
     return f"<h2>Chains</h2><p>{_legend()}</p><table>{head}{''.join(rows)}</table>"
 
 

@@ -26,7 +26,7 @@ class ChainCoverage:
     ----------
     chain, sequence : str
         Name of the chain, and of its sequence in the FASTA file.
-    length, built, traced, threaded : int
+    length, built, traced, threaded, bridged : int
         Residues of the sequence, with a position, and by provenance.
     mean_confidence : float
         Of the built residues, 0 to 100.
@@ -38,6 +38,7 @@ class ChainCoverage:
     built: int
     traced: int
     threaded: int
+    bridged: int
     mean_confidence: float
 
 
@@ -100,6 +101,7 @@ def _coverage_of(chain: Chain, sequence: str) -> ChainCoverage:
         built=int(placed.sum()),
         traced=int((chain.provenance == Provenance.TRACED).sum()),
         threaded=int((chain.provenance == Provenance.THREADED).sum()),
+        bridged=int((chain.provenance == Provenance.BRIDGED).sum()),
         mean_confidence=round(float(np.mean(chain.confidence[placed])), 2) if placed.any() else 0.0,
     )
 

@@ -6,7 +6,7 @@ from emodelx.records import CalphaModel, Candidates, Chain, Sequence
 
 @pytest.fixture
 def model():
-    """Chain A of five residues, three built; a second copy of it is missing; chain B is whole and unsure."""
+    """Chain A of five residues, three built; a second copy of it is missing; chain B is whole, unsure, partly bridged."""
     one, two = Sequence("one <&>", "MKVLA", ("A",), 2), Sequence("two", "GG", ("B",), 1)
     places = np.array([[np.nan] * 3, [1, 0, 0], [2, 0, 0], [np.nan] * 3, [3, 0, 0]], float)
     a = Chain(
@@ -18,7 +18,7 @@ def model():
         np.array([0, 95, 75, 0, 55], np.float32),
     )
     b = Chain(
-        1, "B", np.full((2, 3), 7.0), np.array([-1, -1]), np.array([2, 2], np.uint8), np.array([10, 20], np.float32)
+        1, "B", np.full((2, 3), 7.0), np.array([-1, -1]), np.array([2, 3], np.uint8), np.array([10, 20], np.float32)
     )
     return CalphaModel((one, two), (a, b))
 

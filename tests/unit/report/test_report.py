@@ -46,9 +46,9 @@ def report(model):
 
 def test_coverage_counts(model):
     a, b = chain_coverage(model)
-    assert (a.length, a.built, a.traced, a.threaded) == (5, 3, 2, 1)
+    assert (a.length, a.built, a.traced, a.threaded, a.bridged) == (5, 3, 2, 1, 0)
     assert a.mean_confidence == pytest.approx(75)
-    assert (b.built, b.threaded) == (2, 2)
+    assert (b.built, b.threaded, b.bridged) == (2, 1, 1)
     assert expected_residues(model) == 12
 
 
@@ -69,7 +69,7 @@ def test_residues_table(model, candidates, tmp_path):
         ("A", "3", "V", "traced"),
         ("A", "5", "A", "threaded"),
         ("B", "1", "G", "threaded"),
-        ("B", "2", "G", "threaded"),
+        ("B", "2", "G", "bridged"),
     ]
     assert (rows[0]["ca_prob"], rows[0]["p_K"], rows[0]["p_A"]) == ("0.9000", "1.0000", "0.0000")
     assert (rows[2]["ca_prob"], rows[2]["p_A"]) == ("", ""), "no candidate, so nothing was read there"
@@ -96,6 +96,13 @@ def test_the_page_escapes_what_users_wrote(report, model, tmp_path):
     for escaped in ("m&lt;1&gt;", "a &lt;doubt&gt;", "one &lt;&amp;&gt;", "one &amp; two"):
         assert escaped in text
     assert "5 of 12 residues (41.7%)" in text
+
+
+def test_the_page_counts_residues_by_provenance(report, model, tmp_path):
+    write_page(tmp_path / "p.html", report, model)
+    _, *rows = re.findall(r"<tr><th>.*?</tr>", (tmp_path / "p.html").read_text().split("<h2>Chains</h2>")[1])
+    assert re.findall(r'<td class="number">(.*?)</td>', rows[0]) == ["3 of 5", "2", "1", "0", "75"]
+    assert re.findall(r'<td class="number">(.*?)</td>', rows[1]) == ["2 of 2", "0", "1", "1", "15"]
 
 
 def test_the_bar_shows_every_residue_in_its_colour(model):
