@@ -6,7 +6,7 @@ from emodelx.records import CalphaModel, Candidates, Chain, Sequence
 
 @pytest.fixture
 def model():
-    """Chain A of five residues, three built; a second copy of it is missing; chain B is whole, unsure, partly bridged."""
+    """Chain A of five residues, three built; a second copy of it is missing; chain B is whole, unsure, half bridged."""
     one, two = Sequence("one <&>", "MKVLA", ("A",), 2), Sequence("two", "GG", ("B",), 1)
     places = np.array([[np.nan] * 3, [1, 0, 0], [2, 0, 0], [np.nan] * 3, [3, 0, 0]], float)
     a = Chain(
