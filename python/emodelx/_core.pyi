@@ -202,14 +202,14 @@ def assign_chains(
     ----------
     points : ndarray, shape=(n, 3)
     fragments : sequence of (int, int, ndarray)
-        Sequence, position of the first residue, candidates (-1 where none).
+        Sequence, position of the first residue, candidates (-1 where none; the first and the last have one).
     copies : sequence of int
         Of each sequence.
 
     Returns
     -------
     list of int or None
-        Copy of every fragment; None where it fits none.
+        Copy of every fragment, 0 being the one with most residues; None where the copies do not suffice.
     """
 
 def thread_chains(
@@ -233,12 +233,12 @@ def thread_chains(
         Sequence, candidates (length,) (-1 where none), positions (length, 3) where other copies have the residues
         (NaN where none has).
     search : (int, float, float)
-        Traces kept per step; lowest log-odds of a thread that ends at a placed residue, and of one that ends nowhere.
+        Threads kept per residue; lowest log-odds of a thread that ends at a placed residue, and of one that does not.
 
     Returns
     -------
     list of list of (int, int, float)
-        Per chain the residues added: position in the sequence, candidate, log-odds of the thread.
+        Per chain the residues added: position in the sequence, candidate, log-odds of the thread per residue.
     """
 
 def bridge_chains(
@@ -249,7 +249,7 @@ def bridge_chains(
     threads: int = 0,
     progress: _Progress = None,
 ) -> list[tuple[int, int, NDArray[np.float64], float]]:
-    """Bridge short gaps of chains along the main chain.
+    """Close gaps of at most 8 residues along the main chain.
 
     Parameters
     ----------
@@ -260,5 +260,5 @@ def bridge_chains(
     Returns
     -------
     list of (int, int, ndarray, float)
-        Per bridge: chain, its first residue, positions (m, 3), mean main-chain probability along it.
+        Per bridge, the shortest first: chain, first residue, positions (m, 3), mean main-chain probability along it.
     """

@@ -213,3 +213,46 @@ fn best_pair(scores: &[Vec<Option<f64>>], least: f64) -> Option<(usize, usize)> 
     let good = all.filter_map(|(i, j, s)| s.filter(|s| *s >= least).map(|s| (i, j, s)));
     good.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(i, j, _)| (i, j))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A straight piece along x, whose residues are 3.3 apart as in a strand.
+    fn piece(start: usize, length: usize, y: f64) -> Piece {
+        let points = (start..start + length).map(|i| Some([3.3 * i as f64, y, 0.0])).collect();
+        Piece { sequence: 0, start, points }
+    }
+
+    #[test]
+    fn pieces_follow_each_other_where_the_distance_fits() {
+        let first = Part::new(0, &piece(0, 9, 0.0));
+        let onward = first.connectivity(&Part::new(1, &piece(10, 9, 0.0))).unwrap();
+        let aside = first.connectivity(&Part::new(1, &piece(10, 9, 60.0))).unwrap();
+        assert!(onward > 0.0 && aside.is_infinite(), "{onward} {aside}");
+    }
+
+    #[test]
+    fn ends_may_overlap_by_four_residues() {
+        let first = Part::new(0, &piece(0, 12, 0.0));
+        assert!(first.connectivity(&Part::new(1, &piece(8, 9, 0.0))).is_some());
+        assert!(first.connectivity(&Part::new(1, &piece(7, 9, 0.0))).is_none());
+    }
+
+    #[test]
+    fn of_two_residues_at_one_position_the_first_counts() {
+        let mut part = Part::new(0, &piece(0, 12, 0.0));
+        part.absorb(&Part::new(1, &piece(10, 9, 1.0)));
+        assert_eq!(part.size(), 21);
+        assert_eq!(part.at(10).map(|p| p[1]), Some(0.0));
+        assert_eq!(part.at(12).map(|p| p[1]), Some(1.0));
+        assert_eq!(part.at(19), None);
+    }
+
+    #[test]
+    fn a_request_to_stop_is_heard() {
+        let monitor = Monitor::default();
+        monitor.request_stop();
+        assert_eq!(assign(&[piece(0, 9, 0.0)], &[1], &monitor), Err(CoreError::Interrupted));
+    }
+}

@@ -301,3 +301,41 @@ fn placed(nodes: &[Node], i: usize) -> Vec<Placed> {
     let mean = nodes[i].score / trail(nodes, i).count().max(1) as f32;
     trail(nodes, i).map(|node| (node.residue, node.candidate, mean)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_lie_between_ends_and_beyond_them() {
+        let candidates = vec![None, Some(7), None, None, Some(3), Some(4), None];
+        let expected = vec![None; candidates.len()];
+        let found = gaps(5, &Gapped { sequence: 0, candidates, expected });
+        let ends: Vec<_> = found.iter().map(|g| (g.before, g.after, g.length())).collect();
+        assert_eq!(ends, [(None, Some(1), 7), (Some(1), Some(4), 2), (Some(5), None, 7)]);
+        assert!(found.iter().all(|g| g.chain == 5));
+    }
+
+    #[test]
+    fn a_chain_without_candidates_has_no_gap() {
+        let empty = Gapped { sequence: 0, candidates: vec![None; 4], expected: vec![None; 4] };
+        assert!(gaps(0, &empty).is_empty());
+    }
+
+    #[test]
+    fn the_best_of_every_candidate_goes_on() {
+        let node = |candidate: usize, score: f32| Node { residue: 1, candidate, score, parent: Some(0) };
+        let mut front = vec![node(2, 1.0), node(1, 3.0), node(2, 2.0), node(3, 0.5)];
+        prune(&mut front, 2);
+        let kept: Vec<_> = front.iter().map(|n| (n.candidate, n.score)).collect();
+        assert_eq!(kept, [(1, 3.0), (2, 2.0)]);
+    }
+
+    #[test]
+    fn threads_that_share_a_candidate_do_not_meet() {
+        let node = |candidate, parent| Node { residue: 0, candidate, score: 0.0, parent };
+        let (one, two) = ([node(0, None), node(1, Some(0))], [node(9, None), node(1, Some(0)), node(2, Some(0))]);
+        assert!(!disjoint(&one, 1, &two, 1));
+        assert!(disjoint(&one, 1, &two, 2));
+    }
+}
