@@ -29,7 +29,11 @@ def in_noise(seed, missing, beside):
     chains = []
     for gap in (missing, 1):
         turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-        points = helix(gap + 4) @ turn + rng.uniform(2, 14, 3) + rng.normal(0, 0.3, (gap + 4, 3))
+        points = (
+            helix(gap + 4) * [rng.uniform(1, 2.3), 1, 1] @ turn
+            + rng.uniform(2, 14, 3)
+            + rng.normal(0, 0.3, (gap + 4, 3))
+        )
         expected = np.where(rng.random((gap + 4, 1)) < 0.3, points + rng.normal(0, 1, points.shape), np.nan)
         points[[0, -1]] = points[[0, -1]] if beside else np.nan
         chains.append(strand(points, slice(2, 2 + gap), expected))

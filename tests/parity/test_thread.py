@@ -34,8 +34,13 @@ def thread(ground, least_closed, least_open):
     return {residue: candidate for residue, candidate, _ in own}
 
 
+def zigzag(residues):
+    """Calphas 3.8 A apart, and 6.95 A from the second next."""
+    return np.column_stack([3.475 * residues, 1.537 * (residues % 2), 0 * residues])
+
+
 def layers(seed, missing, closed):
-    """A zigzag chain with up to three candidates per missing residue, linked from layer to layer.
+    """A zigzag chain with up to three candidates, or none, per missing residue, linked from layer to layer.
 
     Candidates fit the residue of their layer only, and no bend is better than another: so the best thread to a
     candidate is part of the best thread through it, and pruning loses nothing.
@@ -43,16 +48,15 @@ def layers(seed, missing, closed):
     rng = np.random.default_rng(seed)
     gap = range(2, 2 + missing)
     length = 2 + missing + (2 if closed else 0)
-    layer = np.array([j for j in range(length) for _ in range(rng.integers(1, 4) if j in gap else 1)])
-    ideal = np.column_stack([3.475 * layer, 1.537 * (layer % 2), 0 * layer])
-    points = ideal + rng.normal(0, 0.05, ideal.shape)
+    layer = np.array([j for j in range(length) for _ in range(max(rng.integers(-1, 4), 0) if j in gap else 1)])
+    points = zigzag(layer) + rng.normal(0, 0.05, (len(layer), 3))
     adjacent = np.triu(abs(layer[:, None] - layer) == 1)
     upper = np.where(adjacent & (rng.random(adjacent.shape) < 0.9), rng.uniform(0.5, 0.9, adjacent.shape), 0)
     own = layer[:, None] == np.arange(length)
-    odds = np.where(own, np.exp(rng.uniform(-1.5, 1.5, own.shape)), 1e-3).astype(np.float32)
+    odds = np.where(own, np.exp(rng.uniform(-5, 6, own.shape)), 1e-6).astype(np.float32)
     held = np.array([-1 if j in gap else int(np.flatnonzero(layer == j)[0]) for j in range(length)])
     known = rng.random((length, 1)) < 0.3
-    where = np.array([ideal[layer == j][0] for j in range(length)]) + rng.normal(0, 1, (length, 3))
+    where = zigzag(np.arange(length)) + rng.normal(0, rng.choice([1, 4]), (length, 3))
     free = [k for k in range(len(layer)) if layer[k] in gap]
     used = {int(k) for k in held if k >= 0} | {k for k in free if rng.random() < 0.1}
     H = (upper + upper.T).astype(np.float32)
@@ -78,13 +82,26 @@ def test_closed_gaps(seed, missing, least, mirror):
 
 
 @settings(max_examples=80, deadline=None)
-@given(seed=st.integers(0, 10_000), missing=st.integers(1, 4), least=st.sampled_from(LEAST), mirror=st.booleans())
+@given(seed=st.integers(0, 10_000), missing=st.integers(1, 5), least=st.sampled_from(LEAST), mirror=st.booleans())
 def test_open_ends(seed, missing, least, mirror):
     ground = layers(seed, missing, closed=False)
     if mirror:
         assert thread(mirrored(ground), *least) == slow.fill(mirrored(ground), None, missing, *least)
     else:
         assert thread(ground, *least) == slow.fill(ground, 1, None, *least)
+
+
+@pytest.mark.parametrize(("empty", "passed"), [(3, True), (4, False)])
+def test_three_residues_without_a_candidate_are_passed(empty, passed):
+    """An end whose first residues have no candidate, and the rest good ones."""
+    layer = np.delete(np.arange(12), slice(2, 2 + empty))
+    held = np.where(np.arange(12) < 2, np.arange(12), -1)
+    H = 0.9 * (abs(layer[:, None] - layer) == 1).astype(np.float32)
+    odds = np.where(layer[:, None] == np.arange(12), 20, 0.05).astype(np.float32)
+    ground = slow.Ground(zigzag(layer), H, odds, {0, 1}, held, np.full((12, 3), np.nan))
+    found = thread(ground, 0.0, 2.0)
+    assert found == slow.fill(ground, 1, None, 0.0, 2.0)
+    assert (set(found) == set(range(2 + empty, 12))) == passed
 
 
 def cloud(seed, missing):
