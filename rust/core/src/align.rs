@@ -6,6 +6,9 @@
 //! sum over everything that k could be, give the posterior. Steps are probabilities, so the expected weight of a walk
 //! over noise stays 1, and weights are compared without any further constant.
 
+// What is to run on wide vectors must be inlined into `wide`.
+#![allow(clippy::inline_always)]
+
 use rayon::prelude::*;
 
 use crate::residues::{ByCode, OUTSIDE, Residues};
@@ -28,6 +31,8 @@ const CHUNK: usize = 1024;
 const KNOWN_ODDS: f32 = 10.0;
 
 type Lane = [f32; LANES];
+/// Arrays of arrivals that are free: giving them back to the system and asking again took a fifth of the time.
+type Spare = Vec<Vec<Lane>>;
 
 /// The residue that a candidate most probably is, and the posterior probability that it is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -60,8 +65,10 @@ pub fn align(
     let strips = residues.len().div_ceil(window * LANES);
     monitor.begin(strips * 2 * (window + MARGIN));
     let mut best = vec![Best::default(); graph.len()];
+    let mut spare = Vec::new();
     for strip in 0..strips {
-        Sweep { graph, residues, evidence, monitor, window, first: strip * window * LANES }.run(&mut best)?;
+        Sweep { graph, residues, evidence, monitor, window, first: strip * window * LANES, arch: pulp::Arch::new() }
+            .run(&mut best, &mut spare)?;
     }
     Ok(best.iter().map(|b| b.posterior(residues.len())).collect())
 }
@@ -99,31 +106,38 @@ struct Sweep<'a> {
     window: usize,
     /// Place at which the first window begins.
     first: usize,
+    arch: pulp::Arch,
 }
 
 impl Sweep<'_> {
-    fn run(&self, best: &mut [Best]) -> Result<(), CoreError> {
-        let forward = self.forward()?;
-        self.backward(&forward, best)
+    fn run(&self, best: &mut [Best], spare: &mut Spare) -> Result<(), CoreError> {
+        let forward = self.forward(spare)?;
+        self.backward(&forward, best, spare)?;
+        spare.extend(forward);
+        Ok(())
     }
 
     /// Sums over walks that end in each arrival, for the steps of the core of the window.
-    fn forward(&self) -> Result<Vec<Vec<Lane>>, CoreError> {
+    fn forward(&self, spare: &mut Spare) -> Result<Vec<Vec<Lane>>, CoreError> {
         let mut kept: Vec<Vec<Lane>> = vec![self.no_arrivals()];
         let mut totals = [vec![[0.0; LANES]; self.graph.len()], vec![[0.0; LANES]; self.graph.len()]];
         for step in 0..MARGIN + self.window {
             self.monitor.advance(1)?;
             let column = self.column(step);
-            let mut new = self.no_arrivals();
+            let mut new = spare.pop().unwrap_or_else(|| self.no_arrivals());
             if let Some(old) = kept.last() {
                 let two_back = &totals[step % 2];
                 self.chunks(&mut new).into_par_iter().for_each(|(first, part)| {
-                    self.each_candidate(first, part, |k, sums| self.arrive(k, &column, old, two_back, sums));
+                    self.wide(|| {
+                        for (k, sums) in self.by_candidate(first, part) {
+                            self.arrive(k, &column, old, two_back, sums);
+                        }
+                    });
                 });
             }
             totals[step % 2] = self.sum_by_candidate(&new);
             if step <= MARGIN {
-                kept.clear();
+                spare.append(&mut kept);
             }
             kept.push(new);
         }
@@ -131,32 +145,33 @@ impl Sweep<'_> {
     }
 
     /// Reads the matches of the core while sums over walks that begin in each arrival go backward.
-    fn backward(&self, forward: &[Vec<Lane>], best: &mut [Best]) -> Result<(), CoreError> {
+    fn backward(&self, forward: &[Vec<Lane>], best: &mut [Best], spare: &mut Spare) -> Result<(), CoreError> {
         let mut next = self.no_arrivals();
         let mut after = self.no_arrivals();
         for step in (MARGIN..MARGIN + self.window + MARGIN).rev() {
             self.monitor.advance(1)?;
             let column = self.column(step);
-            let mut new = self.no_arrivals();
+            let mut new = spare.pop().unwrap_or_else(|| self.no_arrivals());
             let tasks = self.chunks(&mut new).into_par_iter().zip(best.par_chunks_mut(CHUNK));
             tasks.for_each(|((first, part), best)| {
-                self.each_candidate(first, part, |k, sums| {
-                    self.leave(k, &next, &after, sums);
-                    if let Some(ended) = forward.get(step - MARGIN) {
-                        self.read(k, &column, ended, sums, &mut best[k - first]);
-                    }
-                    let emission = self.emission(k, &column);
-                    for sum in sums.iter_mut() {
-                        *sum = capped(product(sum, &emission));
+                let ended = forward.get(step - MARGIN);
+                self.wide(|| {
+                    for (k, sums) in self.by_candidate(first, part) {
+                        self.leave(k, &next, &after, sums);
+                        if let Some(ended) = ended {
+                            self.read(k, &column, ended, sums, &mut best[k - first]);
+                        }
+                        self.emit(k, &column, sums);
                     }
                 });
             });
-            after = std::mem::replace(&mut next, new);
+            spare.push(std::mem::replace(&mut after, std::mem::replace(&mut next, new)));
         }
         Ok(())
     }
 
     /// Forward sums of the arrivals at `k`.
+    #[inline(always)]
     fn arrive(&self, k: usize, column: &Column, old: &[Lane], two_back: &[Lane], sums: &mut [Lane]) {
         let emission = self.emission(k, column);
         let mut start = [1.0; LANES];
@@ -176,6 +191,7 @@ impl Sweep<'_> {
     }
 
     /// Backward sums of the arrivals at `k`, without the emission at `k` itself.
+    #[inline(always)]
     fn leave(&self, k: usize, next: &[Lane], after: &[Lane], sums: &mut [Lane]) {
         let mut end = [1.0; LANES];
         for &to in self.graph.jumps(k) {
@@ -192,6 +208,7 @@ impl Sweep<'_> {
     }
 
     /// Adds the sums over walks through `k` at the places of `column` to what is known of `k`.
+    #[inline(always)]
     fn read(&self, k: usize, column: &Column, ended: &[Lane], begun: &[Lane], best: &mut Best) {
         let mut through = [0.0; LANES];
         for (f, b) in ended[self.graph.arrival(k)..].iter().zip(begun) {
@@ -204,12 +221,28 @@ impl Sweep<'_> {
         }
     }
 
+    #[inline(always)]
     fn emission(&self, k: usize, column: &Column) -> Lane {
         let odds = &self.evidence.odds[k];
         match self.evidence.known[k] {
             Some(place) => std::array::from_fn(|l| f32::from(column.place[l] == place as i64) * KNOWN_ODDS),
             None => std::array::from_fn(|l| odds[usize::from(column.code[l])] * column.open[l]),
         }
+    }
+
+    /// Multiplies the sums at `k` by its emission.
+    #[inline(always)]
+    fn emit(&self, k: usize, column: &Column, sums: &mut [Lane]) {
+        let emission = self.emission(k, column);
+        for sum in sums {
+            *sum = capped(product(sum, &emission));
+        }
+    }
+
+    /// Runs `work`, with all that is inlined into it, with the widest vector instructions of this processor. They compute
+    /// the same numbers as the narrow ones.
+    fn wide<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.arch.dispatch(work)
     }
 
     /// What the lanes are at `step`; the core of a window begins at step `MARGIN`.
@@ -246,15 +279,16 @@ impl Sweep<'_> {
         parts
     }
 
-    /// Calls `work` for each candidate from `first` on with its arrivals, as far as `part` holds them.
-    fn each_candidate(&self, first: usize, mut part: &mut [Lane], mut work: impl FnMut(usize, &mut [Lane])) {
-        let mut k = first;
-        while !part.is_empty() {
-            let (own, rest) = part.split_at_mut(self.graph.neighbours(k).len() + 1);
-            work(k, own);
-            part = rest;
-            k += 1;
-        }
+    /// The candidates from `first` on with their arrivals, as far as `part` holds them.
+    #[inline(always)]
+    fn by_candidate<'b>(&self, first: usize, part: &'b mut [Lane]) -> impl Iterator<Item = (usize, &'b mut [Lane])> {
+        let mut rest = part;
+        (first..self.graph.len()).map_while(move |k| {
+            let all = std::mem::take(&mut rest);
+            let (own, others) = all.split_at_mut_checked(self.graph.neighbours(k).len() + 1)?;
+            rest = others;
+            Some((k, own))
+        })
     }
 }
 
@@ -266,15 +300,18 @@ struct Column {
     open: Lane,
 }
 
+#[inline(always)]
 fn add_scaled(sum: &mut Lane, factor: f32, lane: &Lane) {
     *sum = std::array::from_fn(|l| sum[l] + factor * lane[l]);
 }
 
+#[inline(always)]
 fn product(a: &Lane, b: &Lane) -> Lane {
     std::array::from_fn(|l| a[l] * b[l])
 }
 
 /// No more than `CERTAIN`; unlike `min`, which heeds NaN, this is one vector instruction.
+#[inline(always)]
 fn capped(lane: Lane) -> Lane {
     lane.map(|v| if v < CERTAIN { v } else { CERTAIN })
 }

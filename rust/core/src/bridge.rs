@@ -20,8 +20,8 @@ const STRETCH: f64 = 0.35;
 /// Residues that are bridged at most.
 const LONGEST: usize = 8;
 /// Directions of a step, and bridges that go on after each.
-const DIRECTIONS: usize = 128;
-const BEAM: usize = 64;
+const DIRECTIONS: usize = 96;
+const BEAM: usize = 48;
 /// Nearest two Calphas of different residues can be, in Angstrom.
 const CLASH: f64 = 3.2;
 /// Probabilities below these tell nothing more.
@@ -138,7 +138,7 @@ impl Bridger<'_> {
         let mut front = 0..1;
         for residue in gap.before + 1..gap.after {
             let mut next: Vec<Node> = front.flat_map(|parent| self.steps(&nodes, parent, gap, residue)).collect();
-            prune(&mut next);
+            self.prune(&mut next);
             front = nodes.len()..nodes.len() + next.len();
             nodes.extend(next);
         }
@@ -152,14 +152,14 @@ impl Bridger<'_> {
         Some(Bridge { chain: gap.chain, first: gap.before + 1, points, support })
     }
 
-    /// All steps from node `parent` to `residue` that bend as a chain does, run into nothing and can reach the goal.
+    /// All steps from node `parent` to `residue` that bend as a chain does and can reach the goal.
     fn steps(&self, nodes: &[Node], parent: usize, gap: &Gap, residue: usize) -> Vec<Node> {
         let at = nodes[parent];
         let earlier = self.earlier(nodes, parent, gap);
         let step = |direction: &Point| {
             let point: Point = std::array::from_fn(|d| at.point[d] + STEP * direction[d]);
             let bend = earlier.map_or(1.0, |e| bend_odds(squared_distance(&e, &point)));
-            if bend < LEAST_BEND || !self.reaches_goal(&point, gap, residue) || self.clashes(&point) {
+            if bend < LEAST_BEND || !self.reaches_goal(&point, gap, residue) {
                 return None;
             }
             let score = f64::from(bend.ln()) + self.fit(&at.point, &point) + self.symmetry(residue, &point);
@@ -205,6 +205,17 @@ impl Bridger<'_> {
             .map_or(0.0, |e| (-squared_distance(&e, point) / (SYMMETRY_WIDTH * SYMMETRY_WIDTH)).max(LEAST_SYMMETRY))
     }
 
+    /// Keeps the best node of each voxel that runs into nothing, and of those the best ones.
+    fn prune(&self, nodes: &mut Vec<Node>) {
+        nodes.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let mut voxels = BTreeSet::new();
+        nodes.retain(|node| {
+            let voxel = node.point.map(|v| v.round() as i64);
+            // Clashes are looked for last: it takes longer than the rest, and few nodes come that far.
+            voxels.len() < BEAM && !voxels.contains(&voxel) && !self.clashes(&node.point) && voxels.insert(voxel)
+        });
+    }
+
     /// Whether a placed residue is too near; the one before a step never is.
     fn clashes(&self, point: &Point) -> bool {
         self.cells.near(point, 1).any(|i| near(&self.placed[i], point))
@@ -226,13 +237,6 @@ fn reaches(point: &Point, goal: &Point, steps: usize) -> bool {
     let longest = STEP * steps as f64 + SLACK;
     let shortest = if steps == 1 { STEP - SLACK } else { 0.0 };
     (shortest * shortest..=longest * longest).contains(&squared_distance(point, goal))
-}
-
-/// Keeps the best node of each voxel, and of those the best ones.
-fn prune(nodes: &mut Vec<Node>) {
-    nodes.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut voxels = BTreeSet::new();
-    nodes.retain(|node| voxels.len() < BEAM && voxels.insert(node.point.map(|v| v.round() as i64)));
 }
 
 /// Unit vectors evenly over the sphere (Fibonacci lattice).
