@@ -216,6 +216,7 @@ def thread_chains(
     points: NDArray[np.float64],
     links: _SparseArrays,
     odds: NDArray[np.float32],
+    context: NDArray[np.float32],
     sequences: Sequence[NDArray[np.int8]],
     chains: Sequence[tuple[int, NDArray[np.int64], NDArray[np.float64]]],
     search: tuple[int, float, float],
@@ -229,6 +230,8 @@ def thread_chains(
     ----------
     points, links, odds, sequences
         As for `register_runs`.
+    context : ndarray, shape=(n, 6, 20)
+        Log-odds of every candidate by the type of the residue 1 to 6 places away, to either side.
     chains : sequence of (int, ndarray, ndarray)
         Sequence, candidates (length,) (-1 where none), positions (length, 3) where other copies have the residues
         (NaN where none has).

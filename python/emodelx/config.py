@@ -86,6 +86,8 @@ class ThreadingConfig:
     """Lowest log-odds of a thread that ends at a residue already placed."""
     least_open: float = 2.0
     """Lowest log-odds of a thread that ends nowhere."""
+    context: float = 0.5
+    """Log-odds that one standard deviation of the neighbours' part of S counts."""
 
 
 @dataclass(frozen=True)

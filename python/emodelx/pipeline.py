@@ -164,10 +164,10 @@ def run_stages(
     links = step("links", link_candidates, found, prediction, config.links)
     hops = step("traces", sample_traces, links, config.traces)
     typed = step("composition", lambda c, s, _: correct_composition(c, s), found, sequences)
-    step("scores", propagate_scores, typed, hops)
+    scores = step("scores", propagate_scores, typed, hops)
     fragments = step("fragments", register_sequences, typed, links, sequences, config.registration)
     chains = step("chains", register_chains, fragments, typed, sequences)
-    threaded = step("threading", thread_gaps, chains, typed, links, config.threading)
+    threaded = step("threading", thread_gaps, chains, typed, links, scores, config.threading)
     bridged = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
     model = step("confidence", lambda m, c, s, _: rate_confidence(m, c, s), bridged, typed, sequences)
     return prediction.record, found.record, model.record

@@ -11,16 +11,19 @@ from oracle import thread as slow
 from planted import FALSE, plant
 
 from emodelx import _core
-from emodelx.config import RunConfig, ThreadingConfig
+from emodelx.config import RunConfig, ThreadingConfig, TraceConfig
 from emodelx.io.chain_names import name_chains
 from emodelx.records import CalphaModel, Chain, Provenance
-from emodelx.stages.thread import thread_gaps
+from emodelx.stages.propagate import propagate_scores
+from emodelx.stages.thread import _context, thread_gaps
+from emodelx.stages.traces import sample_traces
 
 BEAM = 10_000
 
 
-def thread(ground, least_closed, least_open):
+def thread(ground, least_closed, least_open, context=None):
     """What the core places in the chain of `ground`; residue j has type j, so that odds by residue are odds by type."""
+    context = np.zeros((len(ground.points), 6, 20), np.float32) if context is None else context
     length = len(ground.held)
     odds = np.ones((len(ground.points), 20), np.float32)
     odds[:, :length] = ground.odds
@@ -28,10 +31,28 @@ def thread(ground, least_closed, least_open):
     sequences = [np.arange(length, dtype=np.int8), np.zeros(len(others), np.int8)]
     chains = [(0, ground.held, ground.expected), (1, others, np.full((len(others), 3), np.nan))]
     search = (BEAM, least_closed, least_open)
-    own, none = _core.thread_chains(ground.points, sparse(ground.H), odds, sequences, chains, search, threads=1)
+    own, none = _core.thread_chains(
+        ground.points, sparse(ground.H), odds, context, sequences, chains, search, threads=1
+    )
     assert none == []
     assert len({residue for residue, _, _ in own}) == len(own)
     return {residue: candidate for residue, candidate, _ in own}
+
+
+def contexts(ground, seed):
+    """What the neighbours of every candidate say, at random."""
+    return np.random.default_rng(seed).normal(0, 0.4, (len(ground.points), 6, 20)).astype(np.float32)
+
+
+def in_context(ground, context):
+    """The ground whose odds hold the context too, summed up residue by residue."""
+    odds = ground.odds.astype(np.float64)
+    length = len(ground.held)
+    for k in range(len(ground.points)):
+        for j in range(length):
+            for n in range(1, 7):
+                odds[k, j] *= np.exp(sum(context[k, n - 1, i] for i in (j - n, j + n) if 0 <= i < length))
+    return replace(ground, odds=odds)
 
 
 def zigzag(residues):
@@ -78,7 +99,8 @@ LEAST = [(-20.0, -20.0), (0.0, 2.0), (2.0, 0.0), (5.0, 5.0)]
 def test_closed_gaps(seed, missing, least, mirror):
     ground = layers(seed, missing, closed=True)
     ground = mirrored(ground) if mirror else ground
-    assert thread(ground, *least) == slow.fill(ground, 1, 2 + missing, *least)
+    context = contexts(ground, seed)
+    assert thread(ground, *least, context) == slow.fill(in_context(ground, context), 1, 2 + missing, *least)
 
 
 @settings(max_examples=80, deadline=None)
@@ -118,7 +140,9 @@ def cloud(seed, missing):
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10_000), least=st.sampled_from(LEAST))
 def test_one_missing_residue_on_any_graph(seed, least):
-    assert thread(cloud(seed, 1), *least) == slow.fill(cloud(seed, 1), 1, 3, *least)
+    ground = cloud(seed, 1)
+    context = contexts(ground, seed)
+    assert thread(ground, *least, context) == slow.fill(in_context(ground, context), 1, 3, *least)
 
 
 @settings(max_examples=30, deadline=None)
@@ -131,6 +155,19 @@ def test_a_thread_is_possible_on_any_graph(seed):
     starts, ends = slow.threads(ground, [(1, 1)], 4, 1), slow.threads(ground, [(4, 2)], 1, -1)
     met = [slow.meeting(ground, f, b) for f in starts for b in ends if slow.disjoint(f, b)]
     assert max(total for placed, total, _ in met if dict(placed) == found) > -np.inf
+
+
+def test_what_neighbours_say_is_standardised():
+    """Over residues drawn from the sequence, the neighbours' part of S has mean 0 and the deviation that was asked."""
+    planted = plant(1)
+    said = _context(scores_of(planted), [planted.sequence()], 0.5).astype(np.float64)
+    assert said.shape == (len(planted.residue), 6, 20)
+    share = np.bincount(planted.codes, minlength=20) / len(planted.codes)
+    np.testing.assert_allclose(said @ share, 0, atol=1e-6)
+    variance = 2 * (said**2 @ share).sum(axis=1)
+    linked = variance > 0
+    assert linked.sum() > 60
+    np.testing.assert_allclose(variance[linked], 0.25, rtol=1e-4)
 
 
 def gapped(planted, gap, sequence, *, whole=False):
@@ -159,12 +196,17 @@ def right(planted, chain, gap, copy=0):
 RUN = RunConfig(threads=1)
 
 
+def scores_of(planted):
+    """The aligning scores of planted candidates."""
+    return propagate_scores(planted.candidates, sample_traces(planted.links, TraceConfig(), RUN), RUN)
+
+
 @pytest.mark.parametrize("gap", [slice(20, 32), slice(45, 60), slice(0, 12)], ids=["closed", "end", "begin"])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_planted_gap_is_filled(seed, gap):
     planted = plant(seed)
     before = gapped(planted, gap, planted.sequence())
-    (chain,) = thread_gaps(before, planted.candidates, planted.links, ThreadingConfig(), RUN).chains
+    (chain,) = thread_gaps(before, planted.candidates, planted.links, scores_of(planted), ThreadingConfig(), RUN).chains
     assert right(planted, chain, gap) > 0.8
     threaded = chain.provenance == Provenance.THREADED
     assert threaded[gap].sum() == threaded.sum() > 0
@@ -181,7 +223,7 @@ def test_scores_below_the_threshold_place_nothing():
         (slice(45, 60), ThreadingConfig(least_open=1000)),
     ):
         model = gapped(planted, gap, planted.sequence())
-        (chain,) = thread_gaps(model, planted.candidates, planted.links, config, RUN).chains
+        (chain,) = thread_gaps(model, planted.candidates, planted.links, scores_of(planted), config, RUN).chains
         assert not chain.placed()[gap].any()
 
 
@@ -192,7 +234,9 @@ def test_another_copy_shows_the_way(seed):
     shares = {}
     for whole in (True, False):
         model = gapped(planted, gap, planted.sequence(copies=2), whole=whole)
-        chain = thread_gaps(model, planted.candidates, planted.links, ThreadingConfig(), RUN).chains[0]
+        chain = thread_gaps(
+            model, planted.candidates, planted.links, scores_of(planted), ThreadingConfig(), RUN
+        ).chains[0]
         shares[whole] = right(planted, chain, gap)
     assert shares[True] > 0.8
     assert shares[True] >= shares[False]
@@ -201,7 +245,7 @@ def test_another_copy_shows_the_way(seed):
 def test_candidates_are_used_once():
     planted = plant(0, copies=2)
     model = gapped(planted, slice(20, 40), planted.sequence(copies=2))
-    chains = thread_gaps(model, planted.candidates, planted.links, ThreadingConfig(), RUN).chains
+    chains = thread_gaps(model, planted.candidates, planted.links, scores_of(planted), ThreadingConfig(), RUN).chains
     held = np.concatenate([chain.candidates[chain.candidates >= 0] for chain in chains])
     assert len(held) == len(set(held.tolist()))
 
@@ -217,7 +261,8 @@ def arguments():
     chain = (0, held, np.full((60, 3), np.nan))
     codes = planted.codes.astype(np.int8)
     odds = planted.candidates.type_odds()
-    return [planted.candidates.positions, (links.start, links.column, links.value), odds, [codes], [chain]]
+    context = np.zeros((len(odds), 6, 20), np.float32)
+    return [planted.candidates.positions, (links.start, links.column, links.value), odds, context, [codes], [chain]]
 
 
 def test_threads(same_on_all_threads):
@@ -230,20 +275,21 @@ def test_threads(same_on_all_threads):
 
 
 def test_ctrl_c(interrupted):
-    points, links, odds, sequences, chains = arguments()
+    points, links, odds, context, sequences, chains = arguments()
     with interrupted():
-        _core.thread_chains(points, links, odds, sequences, chains * 20_000, (10_000, 0.0, 2.0), threads=1)
+        _core.thread_chains(points, links, odds, context, sequences, chains * 20_000, (10_000, 0.0, 2.0), threads=1)
 
 
 POINTS = np.array([[0.0, 0, 0], [3.8, 0, 0]])
 LINKS = (np.array([0, 1, 2]), np.array([1, 0]), np.ones(2, np.float32))
 ODDS = np.ones((2, 20), np.float32)
+CONTEXT = np.zeros((2, 6, 20), np.float32)
 AA = np.zeros(3, np.int8)
 CHAIN = (0, np.array([0, -1, -1]), np.full((3, 3), np.nan))
 
 
 def bad(**changed):
-    good = {"points": POINTS, "links": LINKS, "odds": ODDS, "sequences": [AA], "chains": [CHAIN]}
+    good = {"points": POINTS, "links": LINKS, "odds": ODDS, "context": CONTEXT, "sequences": [AA], "chains": [CHAIN]}
     return [*(good | changed).values(), (60, 0.0, 2.0)]
 
 
@@ -253,7 +299,10 @@ def bad(**changed):
         ({"points": POINTS[:, :2]}, ValueError, r"points must have shape \(n, 3\), not \(2, 2\)"),
         ({"points": POINTS * np.nan}, ValueError, "points must be finite"),
         ({"points": POINTS[:1]}, ValueError, "positions and links must have the same length"),
-        ({"odds": ODDS[:1]}, ValueError, "odds and links must have the same number of candidates"),
+        ({"odds": ODDS[:1]}, ValueError, "odds, context and links must have the same number of candidates"),
+        ({"context": CONTEXT[:1]}, ValueError, "odds, context and links must have the same number of candidates"),
+        ({"context": CONTEXT[:, :5].copy()}, ValueError, r"context must have shape \(n, 6, 20\)"),
+        ({"context": CONTEXT * np.nan}, ValueError, "context must be finite"),
         ({"odds": ODDS[:, :19]}, ValueError, r"odds must have shape \(n, 20\)"),
         ({"odds": np.asfortranarray(ODDS * [[1], [2]], np.float32)}, ValueError, "odds must be C-contiguous"),
         ({"odds": ODDS * np.nan}, ValueError, "odds must be finite"),

@@ -58,11 +58,11 @@ def _rate(chain: Chain, log_odds: Values, codes: NDArray[np.int8]) -> Chain:
     return replace(chain, confidence=np.where(chain.placed(), 100 * probability, 0).astype(np.float32))
 
 
-def _type_evidence(chain: Chain, log_odds: Values, codes: NDArray[np.int8]) -> tuple[Values, Values]:
+def _type_evidence(chain: Chain, log_odds: Values, codes: NDArray[np.int8]) -> list[Values]:
     """Mean log-odds of the residues' types on their candidates, near and far around each residue."""
     read = (chain.candidates >= 0) & (codes >= 0)
     own = np.where(read, log_odds[chain.candidates, codes], 0)
-    return tuple(_around(own, width) / np.maximum(_around(read, width), 1) for width in (NEAR, FAR))
+    return [_around(own, width) / np.maximum(_around(read, width), 1) for width in (NEAR, FAR)]
 
 
 def _stretch(chain: Chain) -> Values:

@@ -4,24 +4,30 @@ from collections.abc import Sequence as Sequences
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emodelx import _core
 from emodelx.config import RunConfig, ThreadingConfig
-from emodelx.records import CalphaModel, Candidates, Chain, Links, Provenance
+from emodelx.records import CalphaModel, Candidates, Chain, Floats, Links, Provenance, Scores, Sequence
 from emodelx.symmetry import expected_positions
+
+LEAST_VARIANCE = 1e-12
+"""Of what the neighbours of a candidate say; those of a candidate without neighbours say nothing."""
 
 
 def thread_gaps(
     model: CalphaModel,
     candidates: Candidates,
     links: Links,
+    scores: Scores,
     config: ThreadingConfig,
     run: RunConfig,
 ) -> CalphaModel:
     """Fill gaps of the chains with threads of candidates (eq. 28).
 
     Threads grow from both ends of a gap and are pruned to the best per candidate. A thread scores by the types of its
-    candidates, by the links between them, and by its distance to where a copy of the chain has the residues.
+    candidates and of their neighbours (S), by the links between them (H), and by its distance to where a copy of the
+    chain has the residues.
 
     Parameters
     ----------
@@ -29,6 +35,8 @@ def thread_gaps(
         Registered chains.
     candidates : Candidates
     links : Links
+    scores : Scores
+        Aligning scores S of the candidates.
     config : ThreadingConfig
     run : RunConfig
 
@@ -43,6 +51,7 @@ def thread_gaps(
         candidates.positions,
         (likelihood.start, likelihood.column, likelihood.value),
         candidates.type_odds(),
+        _context(scores, model.sequences, config.context),
         [sequence.codes() for sequence in model.sequences],
         [(chain.sequence, chain.candidates, at) for chain, at in zip(model.chains, expected, strict=True)],
         (config.beam, config.least_closed, config.least_open),
@@ -51,6 +60,25 @@ def thread_gaps(
     )
     chains = (_place(chain, placed, candidates) for chain, placed in zip(model.chains, found, strict=True))
     return replace(model, chains=tuple(chains))
+
+
+def _context(scores: Scores, sequences: Sequences[Sequence], weight: float) -> Floats:
+    """Turn what the n-hop neighbours of the candidates say (eq. 26) into log-odds by hop and type. Shape (n, 6, 20).
+
+    Summed over the 12 neighbours of a residue drawn from the sequences, they have mean 0 and deviation `weight`.
+    """
+    share = _shares(sequences)[:, None]
+    centred = scores.hop - (scores.hop * share).sum(axis=1, keepdims=True)
+    variance = 2 * (centred**2 * share).sum(axis=(0, 1))
+    standardised = centred / np.sqrt(np.maximum(variance, LEAST_VARIANCE))
+    return np.ascontiguousarray(weight * standardised.transpose(2, 0, 1), np.float32)
+
+
+def _shares(sequences: Sequences[Sequence]) -> NDArray[np.float64]:
+    """Share of every type in the sequences, each counted once. Shape (20,)."""
+    codes = np.concatenate([sequence.codes() for sequence in sequences])
+    count = np.bincount(codes[codes >= 0], minlength=20)
+    return count / max(count.sum(), 1)
 
 
 def _place(chain: Chain, placed: Sequences[tuple[int, int, float]], candidates: Candidates) -> Chain:

@@ -2,6 +2,7 @@
 
 use crate::cells::{Cells, squared_distance};
 use crate::geometry::reach;
+use crate::propagate::TYPES;
 use crate::residues::{ByCode, Residues};
 use crate::sparse::SparseRows;
 use crate::walk::{WalkGraph, bend_odds};
@@ -51,8 +52,16 @@ pub struct Ground<'a> {
     pub likelihood: &'a SparseRows,
     pub positions: &'a [Point],
     pub odds: &'a [ByCode],
+    /// What the aligning scores S say beyond the candidate's own type.
+    pub context: &'a [Context],
     pub residues: &'a Residues,
 }
+
+/// Longest hop that S looks along.
+pub const HOPS: usize = 6;
+
+/// Log-odds of a candidate by the type of the residue 1, 2, ... places away along the sequence, to either side.
+pub type Context = [[f32; TYPES]; HOPS];
 
 /// Fills the gaps of all chains, the shortest first, and returns what was placed in each chain.
 pub fn thread(
@@ -84,8 +93,9 @@ pub fn thread(
 fn check(ground: &Ground<'_>, chains: &[Gapped]) -> Result<(), CoreError> {
     let invalid = |message: &str| Err(CoreError::Invalid(message.into()));
     let candidates = ground.positions.len();
-    if ground.graph.len() != candidates || ground.likelihood.len() != candidates || ground.odds.len() != candidates {
-        return invalid("odds and links must have the same number of candidates");
+    let sizes = [ground.graph.len(), ground.likelihood.len(), ground.odds.len(), ground.context.len()];
+    if sizes != [candidates; 4] {
+        return invalid("odds, context and links must have the same number of candidates");
     }
     if chains.iter().any(|c| c.sequence >= ground.residues.sequences()) {
         return invalid("chains name sequences that do not exist");
@@ -214,16 +224,34 @@ impl Threader<'_> {
         self.ground.graph.link_log_odds(h) + bend
     }
 
-    /// Log-odds that `candidate` is `residue`, by its type and by where a symmetric chain has it.
+    /// Log-odds that `candidate` is `residue`, by its type, by S, and by where a symmetric chain has it.
     fn fit(&self, candidate: usize, residue: usize) -> f32 {
-        let place = self.ground.residues.places(self.chain.sequence).start + residue;
-        let code = self.ground.residues.code(place as i64);
-        let kind = self.ground.odds[candidate][usize::from(code)].ln();
+        let kind = self.ground.odds[candidate][self.code(residue)].ln();
         let symmetry = self.chain.expected[residue].map_or(0.0, |e| {
             let squared = squared_distance(&e, &self.ground.positions[candidate]);
             (ON_SYMMETRIC - squared / (SYMMETRY_WIDTH * SYMMETRY_WIDTH)).max(LEAST_SYMMETRY) as f32
         });
-        kind + symmetry
+        kind + self.surroundings(candidate, residue) + symmetry
+    }
+
+    /// The part of S (eq. 26) that comes from the n-hop neighbours; types outside the chain or unknown add nothing.
+    fn surroundings(&self, candidate: usize, residue: usize) -> f32 {
+        let context = &self.ground.context[candidate];
+        let said = |by_type: &[f32; TYPES], at: usize| by_type.get(self.code(at)).copied().unwrap_or(0.0);
+        let length = self.chain.candidates.len();
+        let both = |(n, by_type): (usize, &[f32; TYPES])| {
+            let before = residue.checked_sub(n).map_or(0.0, |at| said(by_type, at));
+            let after = if residue + n < length { said(by_type, residue + n) } else { 0.0 };
+            before + after
+        };
+        (1..).zip(context).map(both).sum()
+    }
+
+    /// Type code of a residue of the chain.
+    fn code(&self, residue: usize) -> usize {
+        usize::from(
+            self.ground.residues.code((self.ground.residues.places(self.chain.sequence).start + residue) as i64),
+        )
     }
 
     fn can_reach(&self, node: &Node, to: Option<usize>) -> bool {
