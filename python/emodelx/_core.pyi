@@ -139,19 +139,20 @@ def sample_hops(
     """
 
 def propagate_types(
-    type_prob: NDArray[np.float32], hop: _SparseArrays, *, threads: int = 0, progress: _Progress = None
-) -> NDArray[np.float32]:
+    type_prob: NDArray[np.float32], hops: Sequence[_SparseArrays], *, threads: int = 0, progress: _Progress = None
+) -> list[NDArray[np.float32]]:
     """Sum what the n-hop neighbours k' of every candidate k say: p(k', a) H(n)[k', k] over k' (eq. 26).
 
     Parameters
     ----------
     type_prob : ndarray, shape=(n, 20)
-    hop : sparse matrix (n, n)
-        H(n).
+    hops : sequence of sparse matrix (n, n)
+        H(1), H(2), ...
 
     Returns
     -------
-    ndarray, shape=(n, 20)
+    list of ndarray, shape=(n, 20)
+        One per hop.
     """
 
 def register_runs(

@@ -27,7 +27,7 @@ def random_hops(rng, n, hops=1):
 def test_types(n, seed):
     rng = np.random.default_rng(seed)
     type_prob, (H,) = random_types(rng, n), random_hops(rng, n)
-    found = _core.propagate_types(type_prob, sparse(H), threads=1)
+    (found,) = _core.propagate_types(type_prob, [sparse(H)], threads=1)
     np.testing.assert_allclose(found, slow.said(type_prob, H), atol=1e-5)
 
 
@@ -60,7 +60,7 @@ def test_without_hops_only_the_own_types_count():
 
 def test_threads(same_on_all_threads):
     rng = np.random.default_rng(0)
-    same_on_all_threads(_core.propagate_types, random_types(rng, 400), sparse(random_hops(rng, 400)[0]))
+    same_on_all_threads(_core.propagate_types, random_types(rng, 400), [sparse(random_hops(rng, 400)[0])])
 
 
 TYPES = np.full((2, 20), 0.05, np.float32)
@@ -81,4 +81,4 @@ HOP = (np.array([0, 1, 2]), np.array([1, 0]), np.ones(2, np.float32))
 )
 def test_bad_input(type_prob, hop, error, message):
     with pytest.raises(error, match=message):
-        _core.propagate_types(type_prob, hop)
+        _core.propagate_types(type_prob, [hop])

@@ -24,9 +24,7 @@ def propagate_scores(candidates: Candidates, hops: Hops, run: RunConfig) -> Scor
     Scores
     """
     types = np.ascontiguousarray(candidates.type_prob)
-    said = [
-        _core.propagate_types(types, (rows.start, rows.column, rows.value), threads=run.threads, progress=run.progress)
-        for rows in hops.rows
-    ]
+    matrices = [(rows.start, rows.column, rows.value) for rows in hops.rows]
+    said = _core.propagate_types(types, matrices, threads=run.threads, progress=run.progress)
     hop = np.stack([types_of.T for types_of in said]) if said else np.zeros((0, 20, len(candidates)), np.float32)
     return Scores(own=np.ascontiguousarray(types.T), hop=hop)

@@ -11,7 +11,7 @@
 
 use rayon::prelude::*;
 
-use crate::residues::{ByCode, OUTSIDE, Residues};
+use crate::residues::{ByCode, Residues};
 use crate::walk::{JUMP, WalkGraph};
 use crate::{CoreError, Monitor};
 
@@ -82,11 +82,17 @@ struct Best {
 }
 
 impl Best {
-    /// Adds the walks through a further place; the first of equally good places stays.
-    fn add(&mut self, place: i64, weight: f32) {
-        self.total += f64::from(weight);
-        if weight > self.weight {
-            (self.place, self.weight) = (place as usize, weight);
+    /// Adds the walks through further places; the first of equally good places stays.
+    #[inline(always)]
+    fn add(&mut self, places: &[i64; LANES], weights: &Lane) {
+        let [a, b, c, d, e, f, g, h] = *weights;
+        self.total += f64::from(((a + b) + (c + d)) + ((e + f) + (g + h)));
+        if weights.iter().any(|w| *w > self.weight) {
+            for (place, weight) in places.iter().zip(weights) {
+                if *weight > self.weight {
+                    (self.place, self.weight) = (*place as usize, *weight);
+                }
+            }
         }
     }
 
@@ -214,11 +220,8 @@ impl Sweep<'_> {
         for (f, b) in ended[self.graph.arrival(k)..].iter().zip(begun) {
             add_scaled(&mut through, 1.0, &product(f, b));
         }
-        for (l, weight) in through.into_iter().enumerate() {
-            if column.code[l] != OUTSIDE {
-                best.add(column.place[l], weight);
-            }
-        }
+        // Outside of the sequences emissions, and so these sums, are 0.
+        best.add(&column.place, &through);
     }
 
     #[inline(always)]
