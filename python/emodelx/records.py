@@ -255,7 +255,7 @@ class Chain:
     provenance : ndarray, dtype=uint8, shape=(length,)
         Values of `Provenance`.
     confidence : ndarray, dtype=float32, shape=(length,)
-        0 to 100; 0 where the residue is not placed.
+        0 to 100; 0 where the residue is not placed, and everywhere until the model is rated.
     """
 
     sequence: int

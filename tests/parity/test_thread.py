@@ -211,7 +211,6 @@ def test_a_planted_gap_is_filled(seed, gap):
     threaded = chain.provenance == Provenance.THREADED
     assert threaded[gap].sum() == threaded.sum() > 0
     np.testing.assert_array_equal(chain.positions[threaded], planted.candidates.positions[chain.candidates[threaded]])
-    assert (chain.confidence[threaded] > 50).all()
     untouched = before.chains[0].placed()
     np.testing.assert_array_equal(chain.candidates[untouched], before.chains[0].candidates[untouched])
 

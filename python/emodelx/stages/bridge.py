@@ -48,10 +48,9 @@ def _place(chain: Chain, bridges: Sequences[Bridge], origin: Points) -> Chain:
     """Add bridged residues to a chain."""
     if not bridges:
         return chain
-    positions, provenance, confidence = chain.positions.copy(), chain.provenance.copy(), chain.confidence.copy()
-    for _, first, points, support in bridges:
+    positions, provenance = chain.positions.copy(), chain.provenance.copy()
+    for _, first, points, _ in bridges:
         residues = slice(first, first + len(points))
         positions[residues] = points + origin
         provenance[residues] = Provenance.BRIDGED
-        confidence[residues] = 100 * support
-    return replace(chain, positions=positions, provenance=provenance, confidence=confidence)
+    return replace(chain, positions=positions, provenance=provenance)

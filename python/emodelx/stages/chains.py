@@ -52,11 +52,9 @@ def register_chains(
 def _chain(sequence: int, name: str, length: int, fragments: Sequences[Fragment], candidates: Candidates) -> Chain:
     """Lay the fragments of one copy along its sequence."""
     members = np.full(length, -1)
-    probability = np.zeros(length, np.float32)
     for fragment in fragments:
         held = np.flatnonzero(fragment.candidates >= 0)
-        residues = fragment.start + held
-        members[residues], probability[residues] = fragment.candidates[held], fragment.probability[held]
+        members[fragment.start + held] = fragment.candidates[held]
     placed = members >= 0
     return Chain(
         sequence,
@@ -64,5 +62,5 @@ def _chain(sequence: int, name: str, length: int, fragments: Sequences[Fragment]
         positions=np.where(placed[:, None], candidates.positions[members], np.nan),
         candidates=members,
         provenance=np.where(placed, Provenance.TRACED, Provenance.MISSING).astype(np.uint8),
-        confidence=np.where(placed, 100 * probability, 0).astype(np.float32),
+        confidence=np.zeros(length, np.float32),
     )

@@ -85,16 +85,14 @@ def _place(chain: Chain, placed: Sequences[tuple[int, int, float]], candidates: 
     """Add threaded residues to a chain."""
     if not placed:
         return chain
-    residues, members, score = (np.array(column) for column in zip(*placed, strict=True))
+    residues, members, _ = (np.array(column) for column in zip(*placed, strict=True))
     result = replace(
         chain,
         positions=chain.positions.copy(),
         candidates=chain.candidates.copy(),
         provenance=chain.provenance.copy(),
-        confidence=chain.confidence.copy(),
     )
     result.positions[residues] = candidates.positions[members]
     result.candidates[residues] = members
     result.provenance[residues] = Provenance.THREADED
-    result.confidence[residues] = 100 / (1 + np.exp(-score))
     return result

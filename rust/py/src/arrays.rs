@@ -75,13 +75,15 @@ fn c_slice<'a, T: Element, D: Dimension>(name: &str, array: &'a PyReadonlyArray<
 }
 
 /// The finite rows of an `(n, W)` array.
-pub fn rows<const W: usize>(name: &str, array: &PyReadonlyArray2<'_, f32>) -> PyResult<Vec<[f32; W]>> {
-    Ok(finite(name, matrix(name, array, W)?)?.as_chunks::<W>().0.to_vec())
+pub fn rows<'a, const W: usize>(name: &str, array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<&'a [[f32; W]]> {
+    Ok(finite(name, matrix(name, array, W)?)?.as_chunks::<W>().0)
 }
 
 /// `values`, all finite.
 pub fn finite<'a>(name: &str, values: &'a [f32]) -> PyResult<&'a [f32]> {
-    if values.iter().all(|v| v.is_finite()) {
+    // Whole chunks are looked at without a branch, which the compiler turns into vector instructions.
+    let all_finite = |chunk: &[f32]| chunk.iter().fold(true, |all, v| all & v.is_finite());
+    if values.chunks(1024).all(all_finite) {
         Ok(values)
     } else {
         Err(PyValueError::new_err(format!("{name} must be finite")))

@@ -16,10 +16,10 @@ pub fn propagate_types<'py>(
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Vec<Bound<'py, PyArray2<f32>>>> {
-    let types: Vec<ByType> = arrays::rows("type_prob", &type_prob)?;
+    let types: &[ByType] = arrays::rows("type_prob", &type_prob)?;
     let hops = hops.iter().map(|hop| arrays::sparse("hop", hop)).collect::<PyResult<Vec<_>>>()?;
     let said = enter(py, &Run { threads, progress }, |monitor| {
-        hops.iter().map(|hop| propagate::propagate(&types, hop, monitor)).collect::<Result<Vec<_>, _>>()
+        hops.iter().map(|hop| propagate::propagate(types, hop, monitor)).collect::<Result<Vec<_>, _>>()
     })?;
     Ok(said.iter().map(|by_type| arrays::to_matrix(py, by_type)).collect())
 }
