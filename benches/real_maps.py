@@ -11,6 +11,7 @@ import csv
 import json
 import multiprocessing
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,11 +21,17 @@ from scipy.spatial import KDTree
 
 from emodelx import BuildConfig, build
 from emodelx.constants import AMINO_ACIDS
-from emodelx.errors import EmodelxError
+from emodelx.errors import EmodelxError, NothingBuildableError
+from emodelx.io.maps import read_map
+from emodelx.io.sequences import read_sequences
 from emodelx.io.structures import CalphaChain, read_calphas
 from emodelx.machine import peak_memory
+from emodelx.network.device import choose_device
+from emodelx.network.predict import read_density
+from emodelx.network.weights import find_weights
 from emodelx.records import Candidates, Points, Prediction
 from emodelx.scoring import compare
+from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.composition import correct_composition
 
 NEAR = 2.0
@@ -61,7 +68,7 @@ class Reading:
     top1_used: float
 
 
-def read_against(reference: list[CalphaChain], candidates: Candidates, prediction: Prediction) -> Reading:
+def read_against(reference: Sequence[CalphaChain], candidates: Candidates, prediction: Prediction) -> Reading:
     """Compare candidates, with corrected types, and amino-acid probabilities with a reference model."""
     true = np.concatenate([chain.positions for chain in reference])
     types = np.array([AMINO_ACIDS.find(letter) for chain in reference for letter in chain.residues])
@@ -122,6 +129,8 @@ def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, 
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         result = build(config)
+    except NothingBuildableError as error:
+        return facts | asdict(reading_without_model(config, reference)) | {"error": str(error)}
     except EmodelxError as error:
         return facts | {"error": str(error)}
     typed = correct_composition(result.candidates, result.model.sequences)
@@ -132,6 +141,15 @@ def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, 
         "cpu_s": time.process_time() - cpu,
         "peak_gb": (peak_memory() or 0) / 1e9,
     }
+
+
+def reading_without_model(config: BuildConfig, reference: Sequence[CalphaChain]) -> Reading:
+    """Read a map that nothing could be built into, and compare the candidates with the reference."""
+    assert config.map is not None
+    weights, device = find_weights(config.weights), choose_device(config.device)
+    prediction = read_density(read_map(config.map).density, weights, device, config.resolution)
+    candidates = propose_candidates(prediction, config.candidates, config.run)
+    return read_against(reference, correct_composition(candidates, read_sequences(config.fasta).sequences), prediction)
 
 
 READING_COLUMNS = ("recall", "precision", "recall_paired", "precision_paired", "rms", "top1", "top3", "top1_used")
