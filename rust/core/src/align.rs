@@ -31,7 +31,7 @@ const CHUNK: usize = 1024;
 const KNOWN_ODDS: f32 = 10.0;
 
 type Lane = [f32; LANES];
-/// Arrays of arrivals that are free: giving them back to the system and asking again took a fifth of the time.
+/// Arrays of arrivals that are free, so that not every step asks the system for new ones.
 type Spare = Vec<Vec<Lane>>;
 
 /// The residue that a candidate most probably is, and the posterior probability that it is.
