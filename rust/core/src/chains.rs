@@ -3,6 +3,8 @@
 //! Fragments join to chains by two kinds of evidence: connectivity (their ends are as far apart as the residues
 //! between them span) and symmetry (together they superpose on a chain that is already joined).
 
+use std::cmp::Ordering;
+
 use crate::cells::squared_distance;
 use crate::geometry::{Motion, SURROUNDINGS, span_log_odds};
 use crate::{CoreError, Monitor, Point};
@@ -72,7 +74,7 @@ fn check(pieces: &[Piece], copies: &[usize]) -> Result<(), CoreError> {
 #[derive(Debug, Clone)]
 struct Part {
     members: Vec<usize>,
-    /// Residues by position, ascending; positions come twice where members overlap.
+    /// Residues by position and, where members overlap and positions come twice, by point: whatever the order of joining.
     residues: Vec<(usize, Point)>,
     /// First and last position of every member, ascending.
     spans: Vec<(usize, usize)>,
@@ -108,7 +110,7 @@ impl Part {
         self.members.extend(&other.members);
         self.members.sort_unstable();
         self.residues.extend(&other.residues);
-        self.residues.sort_by_key(|r| r.0);
+        self.residues.sort_by(|a, b| a.partial_cmp(b).unwrap_or(Ordering::Equal));
         self.spans.extend(&other.spans);
         self.spans.sort_unstable();
     }

@@ -36,7 +36,7 @@ class Part:
     def __init__(self, members, fragments):
         self.members, self.fragments = members, fragments
         placed = [(start + i, p) for start, points in fragments for i, p in enumerate(points) if np.isfinite(p[0])]
-        self.residues = sorted(placed, key=lambda r: r[0])
+        self.residues = sorted(placed, key=lambda r: (r[0], *r[1]))
         self.spans = sorted((start, start + len(points) - 1) for start, points in fragments)
 
     def __add__(self, other):
