@@ -81,7 +81,8 @@ class ThreadingConfig:
     """Gap threading, eq. 28."""
 
     beam: int = 60
-    """Threads kept per residue, the best per candidate; the published code keeps 1,000, which builds the same."""
+    """Threads kept per residue, the best per candidate. The published code keeps 1,000; simulated cases come out alike
+    from 30 on."""
     least_closed: float = 0.0
     """Lowest log-odds of a thread that ends at a residue already placed."""
     least_open: float = 2.0

@@ -50,12 +50,14 @@ def average(start: Path, end: Path, share: float, out: Path) -> WeightsInfo:
 
 def main(arguments: list[str]) -> int:
     """Run the command; return its exit code."""
-    if len(arguments) != 4:
+    try:
+        start, end, share, out = arguments
+        part = float(share)
+    except ValueError:
         print(__doc__, file=sys.stderr)
         return 2
-    start, end, share, out = arguments
     try:
-        average(Path(start), Path(end), float(share), Path(out))
+        average(Path(start), Path(end), part, Path(out))
     except EmodelxError as error:
         print(error, file=sys.stderr)
         return error.exit_code

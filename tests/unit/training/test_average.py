@@ -55,3 +55,4 @@ def test_the_command_writes_the_file(pair, tmp_path, capsys):
     assert out.is_file()
     assert "wrote" in capsys.readouterr().out
     assert main(["too few"]) == 2
+    assert main([str(pair[0]), str(pair[1]), "half", str(out)]) == 2
