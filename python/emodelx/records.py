@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from emodelx.constants import AMINO_ACIDS
+from emodelx.constants import AMINO_ACIDS, MOST_ATOMS
 
 Points = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -288,3 +288,51 @@ class CalphaModel:
     def placed_count(self) -> int:
         """Number of residues with a position."""
         return int(sum(chain.placed().sum() for chain in self.chains))
+
+
+@dataclass(frozen=True)
+class AtomicChain:
+    """The heavy atoms of one chain, a fixed number of slots per residue.
+
+    Attributes
+    ----------
+    name : str
+        Chain name in files.
+    sequence : int
+        Index of the sequence.
+    numbers : ndarray, dtype=int64, shape=(r,)
+        0-based position of every residue in its sequence, ascending; a jump is a gap of the model.
+    types : ndarray, dtype=uint8, shape=(r,)
+        Index of the amino acid in `AMINO_ACIDS`.
+    atoms : ndarray, dtype=float64, shape=(r, 14, 3)
+        In Angstrom, in the order of `HEAVY_ATOMS`; NaN where an atom is absent or the slot is not used.
+    confidence : ndarray, dtype=float32, shape=(r,)
+        0 to 100.
+    """
+
+    name: str
+    sequence: int
+    numbers: Ints
+    types: NDArray[np.uint8]
+    atoms: Points
+    confidence: Floats
+
+    def __post_init__(self) -> None:
+        n = len(self.numbers)
+        _require(self.atoms.shape == (n, MOST_ATOMS, 3), "atoms must have shape (r, 14, 3)")
+        _require(self.types.shape == self.confidence.shape == (n,), "residue arrays must have one length")
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+@dataclass(frozen=True)
+class AtomicModel:
+    """A model with all heavy atoms, and the sequences that its chains belong to."""
+
+    sequences: tuple[Sequence, ...]
+    chains: tuple[AtomicChain, ...] = field(default=())
+
+    def atom_count(self) -> int:
+        """Number of atoms with a position."""
+        return int(sum(np.isfinite(chain.atoms[..., 0]).sum() for chain in self.chains))

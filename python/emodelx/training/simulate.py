@@ -49,8 +49,8 @@ class Conditions:
         Mean occupancy of Asp and Glu side chains (charge, radiation damage).
     carbonyl_occupancy
         Least occupancy of carbonyl oxygens.
-    residue_spread
-        Spread of the logarithm of the residues' occupancies.
+    residue_spread, region_spread
+        Spread of the logarithm of the occupancies: from residue to residue, and smoothly from region to region.
     solvent
         Scattering of the displaced solvent as a part of the molecule's.
     blobs
@@ -65,7 +65,7 @@ class Conditions:
     curve_error, cut_error
         Slope of the error of the radial spectrum (log10 between 8 and 3 A), and wrong estimate of the resolution.
     low_frequency
-        log10 factor of everything coarser than 12 A.
+        log10 factor of everything coarser than 12 A; unsharpened maps of weak resolution have far too much of it.
     """
 
     resolution: float
@@ -77,6 +77,7 @@ class Conditions:
     acid_occupancy: float
     carbonyl_occupancy: float
     residue_spread: float
+    region_spread: float
     solvent: float
     blobs: float
     anisotropy: float
@@ -92,7 +93,7 @@ class Conditions:
 
 def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -> Conditions:
     """Draw the look of one map; the ranges were set by comparing with real maps (``docs/training.md``)."""
-    d = float(np.clip(rng.normal(3.2, 0.7), 1.9, 4.8)) if resolution is None else resolution
+    d = float(np.clip(rng.normal(3.3, 0.7), 1.9, 4.8)) if resolution is None else resolution
     return Conditions(
         resolution=d,
         base_b=20.0 * d**1.2 * rng.uniform() ** 1.5,
@@ -103,6 +104,7 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
         acid_occupancy=rng.uniform(0.05, 0.8),
         carbonyl_occupancy=0.6,
         residue_spread=rng.uniform(0, 0.18),
+        region_spread=rng.uniform(0, 0.15 * d - 0.2),
         solvent=rng.uniform(0.3, 1.15),
         blobs=rng.uniform(0.4, 1.2) if rng.uniform() < 0.15 else 0.0,
         anisotropy=rng.uniform(0, 140) if rng.uniform() < 0.35 else 0.0,
@@ -113,15 +115,13 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
         noise_contrast=rng.uniform(0.1, 0.6) if rng.uniform() < 0.6 else 0.0,
         curve_error=rng.normal(0, 0.12),
         cut_error=rng.uniform(0.88, 1.08),
-        low_frequency=rng.normal(0, 0.12),
+        low_frequency=rng.normal(0, 0.12) + (rng.uniform(0, 0.4) if rng.uniform() < 0.5 else 0.0),
     )
 
 
 def atom_b_factors(atoms: Structure, conditions: Conditions, rng: np.random.Generator) -> NDArray[np.float32]:
     """B factors that vary smoothly over the molecule and grow along the side chains, A^2."""
-    waves = rng.normal(0, 1 / 12, (4, 3))
-    field = np.sin(atoms.xyz @ waves.T + rng.uniform(0, 2 * np.pi, 4)).sum(1) / 2
-    place = conditions.base_b * (1 + np.clip(conditions.b_contrast * field, -0.9, 3))
+    place = conditions.base_b * (1 + np.clip(conditions.b_contrast * _smooth_field(atoms.xyz, rng), -0.9, 3))
     residues = int(atoms.residue.max(initial=0)) + 1
     mobility = np.exp(rng.normal(0, conditions.side_chain_spread, residues))[atoms.residue]
     mobility *= np.where(atoms.amino == LYSINE, rng.uniform(1.2, 2.5), 1)
@@ -139,7 +139,14 @@ def atom_occupancies(atoms: Structure, conditions: Conditions, rng: np.random.Ge
     acid = conditions.acid_occupancy * rng.uniform(0.5, 1.5, residues)[atoms.residue]
     seen = np.where(np.isin(atoms.amino, ACIDS) & (atoms.remoteness > 1), seen * acid, seen)
     seen = np.where(atoms.carbonyl, seen * rng.uniform(conditions.carbonyl_occupancy, 1, len(atoms)), seen)
-    return (seen * np.exp(rng.normal(0, conditions.residue_spread, residues))[atoms.residue]).astype(np.float32)
+    seen = seen * np.exp(rng.normal(0, conditions.residue_spread, residues))[atoms.residue]
+    return (seen * np.exp(conditions.region_spread * _smooth_field(atoms.xyz, rng))).astype(np.float32)
+
+
+def _smooth_field(xyz: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random field with waves of some 12 A and longer at points, mean about 0 and variance about 1/2."""
+    waves = rng.normal(0, 1 / 12, (4, 3))
+    return np.sin(xyz @ waves.T + rng.uniform(0, 2 * np.pi, 4)).sum(1) / 2
 
 
 @dataclass(frozen=True)
