@@ -266,3 +266,25 @@ def bridge_chains(
     list of (int, int, ndarray, float)
         Per bridge, the shortest first: chain, first residue, positions (m, 3), mean main-chain probability along it.
     """
+
+def extend_chains(
+    chains: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    ca_prob: NDArray[np.float32],
+    bb_prob: NDArray[np.float32],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[tuple[int, int, NDArray[np.float64], float]]:
+    """Extend both ends of every chain by at most 4 residues along the main chain.
+
+    Parameters
+    ----------
+    chains : sequence of (ndarray, ndarray)
+        Positions of the residues in voxels and where a symmetric chain has them, both (length, 3), NaN where unknown.
+    ca_prob, bb_prob : ndarray, shape=(nx, ny, nz)
+
+    Returns
+    -------
+    list of (int, int, ndarray, float)
+        Per extension, the shortest first: chain, first residue, positions (m, 3), mean main-chain probability along it.
+    """

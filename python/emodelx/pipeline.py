@@ -22,6 +22,7 @@ from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.chains import register_chains
 from emodelx.stages.composition import correct_composition
 from emodelx.stages.confidence import rate_confidence
+from emodelx.stages.extend import extend_ends
 from emodelx.stages.links import link_candidates
 from emodelx.stages.propagate import propagate_scores
 from emodelx.stages.register import register_sequences
@@ -169,7 +170,8 @@ def run_stages(
     chains = step("chains", register_chains, fragments, typed, sequences)
     threaded = step("threading", thread_gaps, chains, typed, links, scores, config.threading)
     bridged = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
-    model = step("confidence", lambda m, c, s, _: rate_confidence(m, c, s), bridged, typed, sequences)
+    extended = step("extension", extend_ends, bridged, prediction)
+    model = step("confidence", lambda m, c, s, _: rate_confidence(m, c, s), extended, typed, sequences)
     return prediction.record, found.record, model.record
 
 

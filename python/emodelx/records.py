@@ -3,7 +3,7 @@
 Lengths are in Angstrom, points are (x, y, z) in the frame of the input map, volumes are indexed [x, y, z].
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -214,6 +214,7 @@ class Provenance(IntEnum):
     TRACED = 1
     THREADED = 2
     BRIDGED = 3
+    EXTENDED = 4
 
 
 @dataclass(frozen=True)
@@ -276,6 +277,13 @@ class Chain:
     def placed(self) -> NDArray[np.bool_]:
         """Which residues have a position. Shape (length,)."""
         return np.isfinite(self.positions[:, 0])
+
+    def with_stretch(self, first: int, positions: Points, provenance: Provenance) -> "Chain":
+        """Return the chain with consecutive residues from `first` on placed without candidates."""
+        residues = slice(first, first + len(positions))
+        all_positions, all_provenance = self.positions.copy(), self.provenance.copy()
+        all_positions[residues], all_provenance[residues] = positions, provenance
+        return replace(self, positions=all_positions, provenance=all_provenance)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def test_residues_table_agrees_with_the_model(run):
         assert gemmi.expand_one_letter(row["aa"], gemmi.ResidueKind.AA) == residue.name
         np.testing.assert_allclose([float(row[x]) for x in "xyz"], residue[0].pos.tolist(), atol=2e-3)
         assert float(row["confidence"]) == pytest.approx(residue[0].b_iso, abs=0.01)
-        assert row["provenance"] in ("traced", "threaded", "bridged")
+        assert row["provenance"] in ("traced", "threaded", "bridged", "extended")
         if row["p_A"]:
             assert sum(float(row[f"p_{letter}"]) for letter in "ACDEFGHIKLMNPQRSTVWY") == pytest.approx(1, abs=2e-3)
 

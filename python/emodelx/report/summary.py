@@ -26,7 +26,7 @@ class ChainCoverage:
     ----------
     chain, sequence : str
         Name of the chain, and of its sequence in the FASTA file.
-    length, built, traced, threaded, bridged : int
+    length, built, traced, threaded, bridged, extended : int
         Residues of the sequence, with a position, and by provenance.
     mean_confidence : float
         Of the built residues, 0 to 100.
@@ -39,6 +39,7 @@ class ChainCoverage:
     traced: int
     threaded: int
     bridged: int
+    extended: int
     mean_confidence: float
 
 
@@ -102,6 +103,7 @@ def _coverage_of(chain: Chain, sequence: str) -> ChainCoverage:
         traced=int((chain.provenance == Provenance.TRACED).sum()),
         threaded=int((chain.provenance == Provenance.THREADED).sum()),
         bridged=int((chain.provenance == Provenance.BRIDGED).sum()),
+        extended=int((chain.provenance == Provenance.EXTENDED).sum()),
         mean_confidence=round(float(np.mean(chain.confidence[placed])), 2) if placed.any() else 0.0,
     )
 

@@ -4,7 +4,6 @@
 #![allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
 
 mod arrays;
-mod bridge;
 mod candidates;
 mod chains;
 mod errors;
@@ -12,6 +11,7 @@ mod gate;
 mod links;
 mod propagate;
 mod register;
+mod stride;
 mod thread;
 mod traces;
 
@@ -24,7 +24,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(candidates::find_peaks, module)?)?;
     module.add_function(wrap_pyfunction!(candidates::refine_candidates, module)?)?;
     module.add_function(wrap_pyfunction!(links::link_candidates, module)?)?;
-    module.add_function(wrap_pyfunction!(bridge::bridge_chains, module)?)?;
+    module.add_function(wrap_pyfunction!(stride::bridge_chains, module)?)?;
+    module.add_function(wrap_pyfunction!(stride::extend_chains, module)?)?;
     module.add_function(wrap_pyfunction!(thread::thread_chains, module)?)?;
     module.add_function(wrap_pyfunction!(traces::sample_hops, module)?)?;
     module.add_function(wrap_pyfunction!(propagate::propagate_types, module)?)?;

@@ -55,7 +55,8 @@ def slow_confidence(chain, candidates, residues, i):
         gap = np.linalg.norm(chain.positions[j] - chain.positions[j - 1]) if j > 0 else np.nan
         stretch += (abs(gap - 3.8) if np.isfinite(gap) else 1.5) / 3
     origin = chain.provenance[i]
-    evidence = [types(3), types(8), traced, stretch, origin == Provenance.THREADED, origin == Provenance.BRIDGED]
+    origins = [origin == filled for filled in (Provenance.THREADED, Provenance.BRIDGED, Provenance.EXTENDED)]
+    evidence = [types(3), types(8), traced, stretch, *origins]
     return 100 / (1 + np.exp(-(INTERCEPT + np.dot(WEIGHTS, evidence))))
 
 
@@ -67,6 +68,8 @@ def test_equals_the_slow_twin():
     chain.provenance[10:14] = Provenance.THREADED
     chain.provenance[20:23] = Provenance.BRIDGED
     chain.candidates[20:23] = -1
+    chain.provenance[38:] = Provenance.EXTENDED
+    chain.candidates[38:] = -1
     chain.provenance[30:33] = Provenance.MISSING
     chain.candidates[30:33] = -1
     chain.positions[30:33] = np.nan
@@ -83,7 +86,7 @@ def test_types_that_fit_make_confident_and_others_do_not():
     assert rated(chain, candidates, RESIDUES[1:] + RESIDUES[0]).max() < 30
 
 
-@pytest.mark.parametrize("doubtful", [Provenance.THREADED, Provenance.BRIDGED])
+@pytest.mark.parametrize("doubtful", [Provenance.THREADED, Provenance.BRIDGED, Provenance.EXTENDED])
 def test_what_was_filled_in_is_less_sure(doubtful):
     candidates = candidates_that_read(RESIDUES, 0.3)
     assert (rated(chain_on(candidates, doubtful), candidates) < rated(chain_on(candidates), candidates)).all()

@@ -84,17 +84,16 @@ def window_atoms(pack, size=40):
 
 def test_acids_and_tips_are_weaker_and_main_chain_is_whole(pack):
     atoms = window_atoms(pack)
-    conditions = replace(
-        draw_conditions(np.random.default_rng(1)), side_chain_loss=0.4, acid_occupancy=0.2, residue_spread=0.0
-    )
-    seen = atom_occupancies(atoms, conditions, np.random.default_rng(2))
+    drawn = draw_conditions(np.random.default_rng(1))
+    even = replace(drawn, side_chain_loss=0.4, acid_occupancy=0.2, residue_spread=0.0, region_spread=0.0)
+    seen = atom_occupancies(atoms, even, np.random.default_rng(2))
     amide = atoms.main_chain & ~atoms.carbonyl
     assert seen[amide] == pytest.approx(1)
     acids = np.isin(atoms.amino, [AMINO_ACIDS.index(c) for c in "DE"]) & (atoms.remoteness > 1)
     others = ~np.isin(atoms.amino, [AMINO_ACIDS.index(c) for c in "DE"]) & (atoms.remoteness > 1)
     assert acids.any()
     assert seen[acids].max() < seen[others].min()
-    b = atom_b_factors(atoms, conditions, np.random.default_rng(2))
+    b = atom_b_factors(atoms, even, np.random.default_rng(2))
     assert b[atoms.remoteness == 2].mean() > b[atoms.remoteness == 1].mean() > b[amide].mean()
 
 
@@ -138,3 +137,15 @@ def test_conditions_stay_in_their_ranges(seed):
     assert 1.9 <= conditions.resolution <= 4.8
     assert 0.3 <= conditions.solvent <= 1.15
     assert draw_conditions(np.random.default_rng(seed), 2.5).resolution == 2.5
+
+
+def test_regions_differ_and_neighbours_do_not(pack):
+    atoms = window_atoms(pack)
+    quiet = {"side_chain_loss": 0.0, "acid_occupancy": 1.0, "carbonyl_occupancy": 1.0, "residue_spread": 0.0}
+    uneven = replace(draw_conditions(np.random.default_rng(1)), region_spread=0.5, **quiet)
+    amide = atoms.main_chain & ~atoms.carbonyl
+    seen, xyz = np.log(atom_occupancies(atoms, uneven, np.random.default_rng(2))[amide]), atoms.xyz[amide]
+    apart = np.linalg.norm(xyz[:, None] - xyz, axis=2)
+    difference = np.abs(seen[:, None] - seen)
+    assert seen.std() > 0.1
+    assert difference[(apart > 0) & (apart < 2)].mean() < 0.3 * difference[apart > 15].mean()

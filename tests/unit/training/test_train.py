@@ -51,7 +51,7 @@ def test_windows_depend_on_seed_and_number_alone(pack):
 
 
 def test_window_shapes_and_range(pack):
-    density, *labels = SimulatedWindows(pack, WINDOWS, 1, CPU)[0]
+    density, *labels = SimulatedWindows(pack, WINDOWS, 4, CPU)[3]
     assert density.shape == (1, 16, 16, 16)
     assert density.dtype == torch.float32
     assert 0 <= density.min() < density.max() <= 1
