@@ -99,7 +99,7 @@ def test_threads(same_on_all_threads):
         assert len(found) == 12
         return [[np.array([*extension[:2], extension[3]]), extension[2]] for extension in found]
 
-    chains = [folded(seed)[:20] + [60 * seed, 0, 0] for seed in range(6)]
+    chains = [folded(seed)[:20] + np.array([60.0 * seed, 0, 0]) for seed in range(6)]
     ca_prob, bb_prob, low = density(*chains)
     same_on_all_threads(step, [strand(chain - low, np.r_[:2, 18:20]) for chain in chains], ca_prob, bb_prob)
 

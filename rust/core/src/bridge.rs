@@ -14,6 +14,8 @@ const SLACK: f64 = 0.8;
 const STRETCH: f64 = 0.35;
 /// Residues that are bridged at most.
 const LONGEST: usize = 8;
+/// Ways that go on after each step.
+const BEAM: usize = 48;
 
 /// Bridges over the gaps of all chains; where two of them collide, the shorter one stays.
 pub fn bridge(
@@ -64,7 +66,7 @@ impl Bridger<'_> {
             let steps =
                 |parent: usize| self.walker.steps(&nodes, parent, self.earlier(&nodes, parent, gap), expected, allowed);
             let mut next: Vec<Node> = front.flat_map(steps).collect();
-            self.walker.prune(&mut next);
+            self.walker.prune(&mut next, BEAM);
             front = nodes.len()..nodes.len() + next.len();
             nodes.extend(next);
         }

@@ -8,6 +8,8 @@ use crate::{CoreError, Monitor, Point};
 
 /// Residues that an end is extended by at most: the error grows with every step.
 const LONGEST: usize = 4;
+/// Ways that go on after each step.
+const BEAM: usize = 12;
 /// Log-odds of a step over what a step through empty space would get: those above 0 go on.
 const STEP_GAIN: f64 = 4.0;
 /// Lowest log-odds of a whole extension.
@@ -75,7 +77,7 @@ impl End<'_> {
             };
             let mut next: Vec<Node> = front.flat_map(steps).collect();
             next.iter_mut().for_each(|node| node.score += STEP_GAIN);
-            walker.prune(&mut next);
+            walker.prune(&mut next, BEAM);
             front = nodes.len()..nodes.len() + next.len();
             nodes.extend(next);
         }

@@ -69,7 +69,7 @@ class Search:
                 for score, way in ways
                 for gain, point in self.steps(way, before, after, residue)
             ]
-            ways = pruned(longer)
+            ways = pruned(longer, BEAM)
         closed = [(score + self.closing(way, before, after), way) for score, way in ways]
         return max(closed, key=lambda w: w[0])[1] if closed else None
 
@@ -111,7 +111,7 @@ class Search:
 
     def main_chain(self, a, b):
         """Mean log-probability of main chain between two points."""
-        return float(np.mean([float(np.log(read(self.bb_prob, p) + LEAST_MAIN_CHAIN)) for p in between(a, b)]))
+        return float(np.mean([np.log(float(read(self.bb_prob, p) + LEAST_MAIN_CHAIN)) for p in between(a, b)]))
 
     def support(self, way):
         return np.mean([read(self.bb_prob, p) for a, b in pairwise(way) for p in between(a, b)])
@@ -121,11 +121,11 @@ def between(a, b):
     return [a + part * (b - a) for part in READ_AT]
 
 
-def pruned(ways):
+def pruned(ways, beam):
     """The best way to every voxel, and of those the best; of equal ones the first."""
     kept = {}
     for score, way in sorted(ways, key=lambda w: -w[0]):
         voxel = tuple(np.floor(way[-1] + 0.5).astype(int))
-        if len(kept) < BEAM:
+        if len(kept) < beam:
             kept.setdefault(voxel, (score, way))
     return list(kept.values())

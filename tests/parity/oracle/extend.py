@@ -4,7 +4,7 @@ import numpy as np
 from oracle.bridge import CLASH, LEAST_BEND, STEP, Search, directions, known, pruned
 from oracle.walks import bend
 
-LONGEST = 4
+LONGEST, BEAM = 4, 12
 STEP_GAIN, LEAST_GAIN = 4.0, 2.0
 
 
@@ -39,7 +39,7 @@ def beyond(search, last):
             for score, way in ways
             for gain, point in steps(search, way, last, residue)
         ]
-        ways = pruned(longer)
+        ways = pruned(longer, BEAM)
         best = max([best, *ways], key=lambda w: w[0])
     return best[1] if best[0] >= LEAST_GAIN else None
 
