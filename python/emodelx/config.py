@@ -75,6 +75,30 @@ class RegistrationConfig:
     rounds: int = 2
     """Rounds of alignment; the runs of one are known in the next (published code)."""
 
+    def growth(self) -> list[tuple[int, float, float]]:
+        """Return what the core asks of the runs of every round."""
+        return [(self.min_run, self.min_match, self.min_mean)] * self.rounds
+
+
+@dataclass(frozen=True)
+class CountConfig:
+    """Counting the copies of sequences where nobody says how many there are."""
+
+    least_part: float = 0.3
+    """Fewest residues of a copy, as a part of those of the fullest copy of the sequence."""
+    excess: float = 1.3
+    """Copies that are looked for at most, as a multiple of those that use up all candidates."""
+
+
+@dataclass(frozen=True)
+class PathConfig:
+    """Chains without sequences."""
+
+    least_step: float = 0.5
+    """Lowest probability of a step from one candidate to the next."""
+    min_length: int = 6
+    """Fewest candidates of a chain; shorter ones tell no profile from chance."""
+
 
 @dataclass(frozen=True)
 class ThreadingConfig:
@@ -127,7 +151,9 @@ class BuildConfig:
 
     output: Path
     """Folder of the results; its name is the name of the model."""
-    fasta: Path
+    fasta: Path | None = None
+    no_sequence: bool = False
+    """Trace chains without sequences, instead of `fasta`."""
     map: Path | None = None
     prediction: Path | None = None
     """Probabilities of `emodelx predict` or of another network, instead of a map."""
@@ -145,6 +171,8 @@ class BuildConfig:
     links: LinkConfig = LinkConfig()
     traces: TraceConfig = TraceConfig()
     registration: RegistrationConfig = RegistrationConfig()
+    counting: CountConfig = CountConfig()
+    paths: PathConfig = PathConfig()
     threading: ThreadingConfig = ThreadingConfig()
     bridging: BridgingConfig = BridgingConfig()
     run: RunConfig = RunConfig()
@@ -153,6 +181,10 @@ class BuildConfig:
         for name in ("output", "fasta", "map", "prediction", "mask"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else Path(value))  # plain strings are welcome
+        if (self.fasta is None) != self.no_sequence:
+            raise InputError("give either --fasta or --no-sequence: chains follow sequences, or are traced without")
+        if self.no_sequence and self.copies:
+            raise InputError("--copies needs --fasta: it counts the copies of a sequence")
         if (self.map is None) == (self.prediction is None):
             raise InputError("give either --map or --prediction: a build starts from one of the two")
         if self.mask is not None and self.map is None:

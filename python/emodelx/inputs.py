@@ -48,6 +48,7 @@ class Inputs:
     Attributes
     ----------
     sequences : SequenceFile
+        Without sequences when chains are traced without.
     map : MapFile or None
         With `mask` and `reader`, when the build starts from a map.
     mask : ndarray or None, dtype=float32, shape of the map
@@ -71,8 +72,10 @@ class Inputs:
 
     def describe(self) -> Iterator[str]:
         """Give what each input is, one line each."""
+        if not self.sequences.sequences:
+            yield "sequences: none; chains are traced without"
         for s in self.sequences.sequences:
-            copies = "1 copy" if s.copies == 1 else f"{s.copies} copies"
+            copies = f"{s.copies} cop{'y' if s.copies == 1 else 'ies'}" if s.told else "copies to be counted in the map"
             chains = f" ({'chain' if len(s.chains) == 1 else 'chains'} {', '.join(s.chains)})" if s.chains else ""
             yield f"sequence {s.name}: {len(s.residues)} residues, {copies}{chains}"
         if self.map is not None:
@@ -109,7 +112,7 @@ def read_inputs(config: BuildConfig) -> Inputs:
         For the first input that is wrong: one line that says which and what to do.
     """
     check_output(config)
-    sequences = read_sequences(config.fasta, config.copies)
+    sequences = read_sequences(config.fasta, config.copies) if config.fasta else SequenceFile((), (), ())
     if config.prediction is not None:
         inputs = Inputs(sequences, prediction=read_prediction(config.prediction))
     else:

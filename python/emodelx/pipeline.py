@@ -13,17 +13,19 @@ from emodelx.inputs import Inputs, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
-from emodelx.records import CalphaModel, Candidates, Prediction
-from emodelx.report.results import ResultFiles, write_models, write_tables, write_viewer
-from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues
+from emodelx.records import CalphaModel, Candidates, Links, Prediction
+from emodelx.report.results import ResultFiles, write_models, write_profiles, write_tables, write_viewer
+from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues, sequence_copies
 from emodelx.runlog import RunLog
 from emodelx.stages.bridge import bridge_gaps
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.chains import register_chains
 from emodelx.stages.composition import correct_composition
 from emodelx.stages.confidence import rate_confidence
+from emodelx.stages.copies import count_copies
 from emodelx.stages.extend import extend_ends
 from emodelx.stages.links import link_candidates
+from emodelx.stages.paths import rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
 from emodelx.stages.register import register_sequences
 from emodelx.stages.thread import thread_gaps
@@ -96,7 +98,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         store.open()
         stepper = Stepper(store, config.run, config.resume, log)
         prediction, candidates, model = run_stages(config, inputs, sources, stepper)
-        _judge(model, log)
+        _tell_traced(model, log) if config.no_sequence else _judge(model, log)
         draft = files.draft(store.folder / "results")
         for refusal in write_models(draft, model, config.write_pdb):
             log.warn(refusal)
@@ -112,10 +114,13 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
             residues_built=model.placed_count(),
             residues_expected=expected_residues(model),
             chains=chain_coverage(model),
+            sequences=[] if config.no_sequence else sequence_copies(model),
             stage_seconds=stepper.seconds,
             peak_memory_bytes=peak_memory(),
         )
         write_tables(draft, report, model, candidates)
+        if config.no_sequence:
+            write_profiles(draft, model, candidates)
         draft.move_to(files)
     return BuildResult(model, candidates, prediction, report, files)
 
@@ -158,11 +163,38 @@ def run_stages(
         The files behind the inputs by role; their digests tell whether saved records are still valid.
     stepper : Stepper
     """
-    step = stepper.step
     prediction = _prediction(config, inputs, sources, stepper)
-    sequences = Kept(inputs.sequences.sequences, digest(inputs.sequences.sequences))
-    found = step("candidates", propose_candidates, prediction, config.candidates)
-    links = step("links", link_candidates, found, prediction, config.links)
+    found = stepper.step("candidates", propose_candidates, prediction, config.candidates)
+    links = stepper.step("links", link_candidates, found, prediction, config.links)
+    graph = Graph(prediction, found, links)
+    model = _trace(config, graph, stepper) if config.no_sequence else _register(config, inputs, graph, stepper)
+    return prediction.record, found.record, model.record
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the map says before any sequence is known."""
+
+    prediction: Kept[Prediction]
+    candidates: Kept[Candidates]
+    links: Kept[Links]
+
+
+def _trace(config: BuildConfig, graph: Graph, stepper: Stepper) -> Kept[CalphaModel]:
+    """Chains without sequences."""
+    traced = stepper.step("paths", trace_chains, graph.candidates, graph.links, config.paths)
+    bridged = stepper.step("bridging", bridge_gaps, traced, graph.prediction, config.bridging)
+    return stepper.step("confidence", lambda m, _: rate_paths(m), bridged)
+
+
+def _register(config: BuildConfig, inputs: Inputs, graph: Graph, stepper: Stepper) -> Kept[CalphaModel]:
+    """Chains that follow the sequences."""
+    step, prediction, found, links = stepper.step, graph.prediction, graph.candidates, graph.links
+    given = Kept(inputs.sequences.sequences, digest(inputs.sequences.sequences))
+    sequences = step("copies", count_copies, found, links, given, config.registration, config.counting)
+    for sequence in sequences.record:
+        if not sequence.told:
+            stepper.progress.note(f"sequence {sequence.name}: copies counted in the map: {sequence.copies}")
     hops = step("traces", sample_traces, links, config.traces)
     typed = step("composition", lambda c, s, _: correct_composition(c, s), found, sequences)
     scores = step("scores", propagate_scores, typed, hops)
@@ -171,8 +203,7 @@ def run_stages(
     threaded = step("threading", thread_gaps, chains, typed, links, scores, config.threading)
     bridged = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
     extended = step("extension", extend_ends, bridged, prediction)
-    model = step("confidence", lambda m, c, s, _: rate_confidence(m, c, s), extended, typed, sequences)
-    return prediction.record, found.record, model.record
+    return step("confidence", lambda m, c, s, _: rate_confidence(m, c, s), extended, typed, sequences)
 
 
 def _prediction(
@@ -195,6 +226,15 @@ def _read_map(inputs: Inputs, resolution: float | None, config: ReadingConfig, r
     assert inputs.reader is not None
     density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
     return read_density(density, inputs.reader.weights, inputs.reader.device, resolution, config, run)
+
+
+def _tell_traced(model: CalphaModel, log: RunLog) -> None:
+    """Say what was traced without sequences."""
+    lengths = [int(chain.placed().sum()) for chain in model.chains]
+    log.note(
+        f"traced without sequences: {sum(lengths)} residues in {len(lengths)} chains, {max(lengths)} in the longest, "
+        f"{sum(lengths) / len(lengths):.0f} in the mean; types are read from the map, the direction of chains is not known"
+    )
 
 
 def _judge(model: CalphaModel, log: RunLog) -> None:

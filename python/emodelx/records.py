@@ -61,12 +61,15 @@ class Sequence:
         Chain names the header gives, one per copy; may be shorter than `copies`.
     copies : int
         Number of chains with this sequence; at least 1.
+    told : bool
+        Whether the number of copies is given; otherwise it is counted in the map.
     """
 
     name: str
     residues: str
     chains: tuple[str, ...] = ()
     copies: int = 1
+    told: bool = True
 
     def __post_init__(self) -> None:
         _require(len(self.residues) > 0, f"sequence {self.name} is empty")
@@ -296,6 +299,28 @@ class CalphaModel:
     def placed_count(self) -> int:
         """Number of residues with a position."""
         return int(sum(chain.placed().sum() for chain in self.chains))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Which amino acid every residue of a chain is; the direction of the chain is not known.
+
+    Attributes
+    ----------
+    name : str
+        Of the chain.
+    residues : str
+        Most probable one-letter codes, X where nothing was read.
+    probability : ndarray, dtype=float64, shape=(length, 20)
+        Of every amino acid, in the order of `AMINO_ACIDS`; rows sum to 1.
+    """
+
+    name: str
+    residues: str
+    probability: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        _require(self.probability.shape == (len(self.residues), 20), "probability must have shape (length, 20)")
 
 
 @dataclass(frozen=True)

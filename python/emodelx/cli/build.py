@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 def build(
-    fasta: options.Fasta,
     output: options.Output,
+    fasta: options.Fasta = None,
+    no_sequence: options.NoSequence = False,
     map: options.Map = None,
     prediction: options.Prediction = None,
     mask: options.Mask = None,
@@ -34,13 +35,13 @@ def build(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,  # noqa: ARG001 - read by main, which prints the traceback
 ) -> None:
-    """Build a model from a map (or a prediction) and the sequences of the complex.
+    """Build a model from a map (or a prediction) and the sequences of the complex, or without sequences.
 
     The results appear in the output folder; <name>.cif is there only when the run is complete.
     """
     config = BuildConfig(
-        output=output, fasta=fasta, map=map, prediction=prediction, mask=mask, weights=weights, device=device,
-        resolution=resolution, copies=options.read_copies(copies), resume=resume, write_pdb=pdb,
+        output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
+        weights=weights, device=device, resolution=resolution, copies=options.read_copies(copies), resume=resume, write_pdb=pdb,
         run=RunConfig(threads=threads, seed=seed),
     )  # fmt: skip
     if dry_run:
@@ -53,6 +54,8 @@ def build(
         result = pipeline.build(config, progress)
     if not quiet:
         _print_result(result)
+        if no_sequence:
+            print(f"to find the sequences: emodelx search DATABASE.fasta --profiles {result.files.profiles}")
 
 
 def _print_result(result: BuildResult) -> None:

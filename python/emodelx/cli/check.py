@@ -7,7 +7,8 @@ from emodelx.config import BuildConfig
 
 
 def check(
-    fasta: options.Fasta,
+    fasta: options.Fasta = None,
+    no_sequence: options.NoSequence = False,
     map: options.Map = None,
     prediction: options.Prediction = None,
     mask: options.Mask = None,
@@ -20,8 +21,8 @@ def check(
     """Read all inputs of a build, and print what each is and what is assumed; nothing is written."""
     print_inputs(
         BuildConfig(
-            output=output, fasta=fasta, map=map, prediction=prediction, mask=mask, weights=weights, device=device,
-            copies=options.read_copies(copies),
+            output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
+            weights=weights, device=device, copies=options.read_copies(copies),
         )
     )  # fmt: skip
 

@@ -8,7 +8,12 @@ import typer
 Map = Annotated[
     Path | None, typer.Option("--map", "-v", metavar="MAP", help="Density map, .mrc/.map/.ccp4, plain or .gz.")
 ]
-Fasta = Annotated[Path, typer.Option("--fasta", "-f", "-pf", metavar="FASTA", help="Protein sequences of the complex.")]
+Fasta = Annotated[
+    Path | None, typer.Option("--fasta", "-f", "-pf", metavar="FASTA", help="Protein sequences of the complex.")
+]
+NoSequence = Annotated[
+    bool, typer.Option("--no-sequence", help="Trace chains without sequences, and write a profile of each.")
+]
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results; its name names the model.")
 ]

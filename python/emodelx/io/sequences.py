@@ -67,7 +67,8 @@ def read_sequences(path: str | Path, copies: Mapping[str, int] | None = None) ->
     """Read protein sequences from a FASTA file, plain or gzip, of any common source.
 
     Records with the same sequence become one; its copies are those of `copies`, else the chains that the headers
-    list (a record without chains counts as one).
+    list (a record without chains counts as one). In a file without a repeated sequence, a record without chains does not
+    tell its copies; they are to be counted in the map.
 
     Parameters
     ----------
@@ -128,9 +129,11 @@ def _unique(parts: list[_Part], copies: Mapping[str, int]) -> tuple[tuple[Sequen
     told = {
         residues: asked.get(residues, sum(max(1, len(p.chains)) for p in group)) for residues, group in groups.items()
     }
-    sequences = tuple(Sequence(names[r], r, chains[r][: told[r]], told[r]) for r in groups)
-    silent = [s for s in sequences if s.residues not in asked and not any(p.chains for p in groups[s.residues])]
-    return sequences, warnings + chain_warnings + _untold_warning(silent)
+    silent = {r for r, group in groups.items() if r not in asked and not any(p.chains for p in group)}
+    repeats = len(parts) > len(groups)  # such a file lists a record per copy
+    sequences = tuple(Sequence(names[r], r, chains[r][: told[r]], told[r], repeats or r not in silent) for r in groups)
+    assumed = [s for s in sequences if repeats and s.residues in silent]
+    return sequences, warnings + chain_warnings + _assumed_warning(assumed)
 
 
 def _distinct_names(groups: dict[str, list[_Part]]) -> tuple[dict[str, str], list[str]]:
@@ -179,11 +182,11 @@ def _distinct_chains(groups: dict[str, list[_Part]]) -> tuple[dict[str, tuple[st
     return chains, warnings
 
 
-def _untold_warning(silent: list[Sequence]) -> list[str]:
-    if not silent:
+def _assumed_warning(assumed: list[Sequence]) -> list[str]:
+    if not assumed:
         return []
-    counts = _listed([f"{sequence.name}={sequence.copies}" for sequence in silent])
-    return [f"the number of copies is not given; one per record is assumed: {counts} (change it with --copies NAME=n)"]
+    counts = _listed([f"{sequence.name}={sequence.copies}" for sequence in assumed])
+    return [f"sequences are repeated, so one copy per record is assumed: {counts} (change it with --copies NAME=n)"]
 
 
 def _listed(words: list[str], most: int = 8) -> str:

@@ -8,6 +8,7 @@ from emodelx.errors import InputError, NothingBuildableError
 from emodelx.io.structures import write_mmcif, write_pdb
 from emodelx.records import CalphaModel, Candidates, DensityMap
 from emodelx.report.page import write_page
+from emodelx.report.profiles import write_profile_files
 from emodelx.report.residues import write_residues
 from emodelx.report.summary import RunReport, write_report
 from emodelx.report.unmodelled import write_unmodelled
@@ -64,14 +65,20 @@ class ResultFiles:
         """What was not built."""
         return self.folder / "unmodelled.fasta"
 
+    @property
+    def profiles(self) -> Path:
+        """Folder of the profiles of chains that were traced without sequences."""
+        return self.folder / "hmm_profiles"
+
     def all(self) -> tuple[Path, ...]:
         """Return every path, the model last."""
-        return (self.pdb, self.initial, self.residues, self.report, self.page, self.viewer, self.unmodelled, self.model)
+        tables = (self.residues, self.report, self.page, self.viewer, self.unmodelled, self.profiles)
+        return (self.pdb, self.initial, *tables, self.model)
 
     def remove(self) -> None:
         """Remove the results of an earlier run, the model first."""
         for path in reversed(self.all()):
-            path.unlink(missing_ok=True)
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def draft(self, folder: Path) -> "ResultFiles":
         """Return the same files in a fresh folder, to be written there first."""
@@ -111,6 +118,11 @@ def write_tables(files: ResultFiles, report: RunReport, model: CalphaModel, cand
     write_unmodelled(files.unmodelled, model)
     write_report(files.report, report)
     write_page(files.page, report, model)
+
+
+def write_profiles(files: ResultFiles, model: CalphaModel, candidates: Candidates) -> None:
+    """Write what a sequence database is searched with."""
+    write_profile_files(files.profiles, model, candidates)
 
 
 def write_viewer(files: ResultFiles, model: CalphaModel, map_path: Path | None, density: DensityMap | None) -> None:

@@ -44,6 +44,24 @@ class ChainCoverage:
 
 
 @dataclass(frozen=True)
+class SequenceCopies:
+    """A sequence and its copies.
+
+    Attributes
+    ----------
+    name : str
+    length, copies : int
+    counted : bool
+        Whether the copies were counted in the map, because neither the sequence file nor an option told them.
+    """
+
+    name: str
+    length: int
+    copies: int
+    counted: bool
+
+
+@dataclass(frozen=True)
 class RunReport:
     """Facts of one run.
 
@@ -55,6 +73,10 @@ class RunReport:
         By role: map, fasta, mask, prediction, weights.
     assumptions : list of str
         What was read from the inputs and what was assumed, one line each.
+    residues_expected : int
+        Of all copies of all sequences; of the traced chains, missing candidates included, where none are given.
+    sequences : list of SequenceCopies
+        Empty where none are given.
     resolution : float or None
         At which the map was read, given or estimated, in Angstrom; None where it made no difference.
     stage_seconds : dict of float
@@ -79,6 +101,7 @@ class RunReport:
     residues_built: int
     residues_expected: int
     chains: list[ChainCoverage]
+    sequences: list[SequenceCopies] = field(default_factory=list)
     stage_seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
 
@@ -106,6 +129,11 @@ def _coverage_of(chain: Chain, sequence: str) -> ChainCoverage:
         extended=int((chain.provenance == Provenance.EXTENDED).sum()),
         mean_confidence=round(float(np.mean(chain.confidence[placed])), 2) if placed.any() else 0.0,
     )
+
+
+def sequence_copies(model: CalphaModel) -> list[SequenceCopies]:
+    """List the sequences with their copies, in the order of the model."""
+    return [SequenceCopies(s.name, len(s.residues), s.copies, not s.told) for s in model.sequences]
 
 
 def expected_residues(model: CalphaModel) -> int:

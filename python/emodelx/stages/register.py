@@ -42,7 +42,7 @@ def register_sequences(
         candidates.type_odds(),
         [sequence.codes() for sequence in sequences],
         [sequence.copies for sequence in sequences],
-        [(config.min_run, config.min_match, config.min_mean)] * config.rounds,
+        config.growth(),
         threads=run.threads,
         progress=run.progress,
     )

@@ -9,6 +9,7 @@ mod chains;
 mod errors;
 mod gate;
 mod links;
+mod paths;
 mod propagate;
 mod register;
 mod stride;
@@ -30,6 +31,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(traces::sample_hops, module)?)?;
     module.add_function(wrap_pyfunction!(propagate::propagate_types, module)?)?;
     module.add_function(wrap_pyfunction!(chains::assign_chains, module)?)?;
+    module.add_function(wrap_pyfunction!(paths::trace_paths, module)?)?;
     module.add_function(wrap_pyfunction!(register::register_runs, module)?)?;
     Ok(())
 }
