@@ -8,7 +8,7 @@ LEVELS = (
     ("config", "records", "progress", "machine"),
     ("_core", "io", "symmetry"),
     ("stages", "network", "training", "scoring", "report"),
-    ("inputs", "runlog", "stepper"),
+    ("inputs", "runlog", "search", "stepper"),
     ("pipeline",),
     ("batch", "demo"),
     ("",),  # the package itself: its public names

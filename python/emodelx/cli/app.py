@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from emodelx import __version__
-from emodelx.cli import build, check, demo, doctor, predict, score, train, weights
+from emodelx.cli import build, check, demo, doctor, predict, score, search, train, weights
 from emodelx.errors import EmodelxError, InputError, ResourceError
 
 INTERNAL_ERROR = 1
@@ -42,6 +42,7 @@ app.command()(build.build)
 app.command()(check.check)
 app.command()(predict.predict)
 app.command()(score.score)
+app.command()(search.search)
 app.command()(demo.demo)
 app.add_typer(weights.app, name="weights")
 app.command()(train.train)
