@@ -3,8 +3,9 @@
 Usage: python benches/no_sequence.py DATABASE_FASTA OUTPUT_FOLDER --cases CASES_FOLDER PREDICTIONS_FOLDER
        python benches/no_sequence.py DATABASE_FASTA OUTPUT_FOLDER --maps MAPS_FOLDER [--only EMDB ...]
 
-The folders of cases and maps are those of `benches/cases.py` and `benches/real_maps.py`; PREDICTIONS_FOLDER holds simulated
-probabilities, `NAME_LEVEL.npz`. The database holds sequences that have nothing to do with the maps; the true ones are added.
+The folders of cases and maps are those of `benches/cases.py` and `benches/real_maps.py`; PREDICTIONS_FOLDER holds
+simulated probabilities, `NAME_LEVEL.npz`. The database holds sequences that have nothing to do with the maps; the true
+ones are added.
 """
 
 import argparse
@@ -21,7 +22,6 @@ from emodelx.io.sequences import read_sequences
 from emodelx.io.structures import read_calphas
 from emodelx.scoring import compare
 from emodelx.search import search_profiles
-
 
 SAME = 0.5
 """Sequences that share this part of their stretches of six residues are one protein."""

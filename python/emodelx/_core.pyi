@@ -213,6 +213,34 @@ def assign_chains(
         Copy of every fragment, 0 being the one with most residues; None where the copies do not suffice.
     """
 
+def trace_paths(
+    points: NDArray[np.float64],
+    links: _SparseArrays,
+    least_step: float,
+    least_length: int,
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Join candidates into long disjoint paths, without sequences.
+
+    Parameters
+    ----------
+    points : ndarray, shape=(n, 3)
+    links : sparse matrix (n, n)
+        H, symmetric.
+    least_step : float
+        Lowest probability of a step.
+    least_length : int
+        Fewest candidates of a path.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        Per path, the longest first: candidates (-1 where a step passes over a missing one), and the mean probability of
+        the steps from and to each residue.
+    """
+
 def thread_chains(
     points: NDArray[np.float64],
     links: _SparseArrays,

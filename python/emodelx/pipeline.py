@@ -233,7 +233,7 @@ def _tell_traced(model: CalphaModel, log: RunLog) -> None:
     lengths = [int(chain.placed().sum()) for chain in model.chains]
     log.note(
         f"traced without sequences: {sum(lengths)} residues in {len(lengths)} chains, {max(lengths)} in the longest, "
-        f"{sum(lengths) / len(lengths):.0f} in the mean; types are read from the map, the direction of chains is not known"
+        f"{sum(lengths) / len(lengths):.0f} in the mean; types are read from the map, directions are not known"
     )
 
 

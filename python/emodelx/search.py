@@ -22,7 +22,8 @@ LEAST_E_VALUE = 1e-300
 AS_GOOD = 0.8
 """A chain goes to the sequence of another chain when it scores at least this part of its own best there."""
 COLUMNS = (
-    "chain", "direction", "sequence", "length", "e_value", "score", "chain_from", "chain_to", "sequence_from", "sequence_to",
+    "chain", "direction", "sequence", "length", "e_value", "score",
+    "chain_from", "chain_to", "sequence_from", "sequence_to",
 )  # fmt: skip
 LINE = 60
 NO_PYHMMER = "emodelx search needs pyhmmer; install it with: pip install 'emodelx[search]'"
@@ -134,17 +135,19 @@ def write_hits(path: Path, found: Found) -> None:
     ResourceError
         When the file cannot be written.
     """
-    rows = (
-        [h.chain, h.direction, h.sequence, str(len(found.database[h.record].letters)), f"{h.e_value:.3g}"]
-        + [f"{h.score:.1f}", *map(str, (*h.chain_range, *h.sequence_range))]
-        for h in found.hits
-    )
+    rows = (_row(hit, found.database[hit.record]) for hit in found.hits)
     with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
 
 
+def _row(hit: Hit, record: Record) -> list[str]:
+    scores = (f"{hit.e_value:.3g}", f"{hit.score:.1f}")
+    places = map(str, (*hit.chain_range, *hit.sequence_range))
+    return [hit.chain, hit.direction, hit.sequence, str(len(record.letters)), *scores, *places]
+
+
 def write_fasta(path: Path, records: Iterable[Record]) -> None:
-    """Write sequences for `emodelx build`, by name only: a chain that a header of the database names is not of this map.
+    """Write sequences for `emodelx build`, by name only: chains that the database names are not of this map.
 
     Raises
     ------
@@ -174,11 +177,15 @@ def _read_profiles(path: Path, plan7: Any) -> Iterator[Any]:  # noqa: ANN401 - m
     if not files:
         raise InputError(f"{path}: holds no .hmm files; give the hmm_profiles of 'emodelx build --no-sequence'")
     for file in files:
-        try:
-            with plan7.HMMFile(file) as models:
-                yield from models
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{file}: not a HMMER3 profile ({str(error).splitlines()[0]})") from error
+        yield from _models(file, plan7)
+
+
+def _models(file: Path, plan7: Any) -> list[Any]:  # noqa: ANN401 - modules and objects of pyhmmer
+    try:
+        with plan7.HMMFile(file) as models:
+            return list(models)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{file}: not a HMMER3 profile ({str(error).splitlines()[0]})") from error
 
 
 def _hits(models: Sequence[Any], database: Sequence[Record], most: float, threads: int) -> Iterator[Hit]:
@@ -186,7 +193,9 @@ def _hits(models: Sequence[Any], database: Sequence[Record], most: float, thread
     alphabet = pyhmmer.easel.Alphabet.amino()
     # Chains that a record joins by ':' are searched as one, with an unknown residue between them.
     texts = (record.letters.replace(":", "X") for record in database)
-    digital = [pyhmmer.easel.TextSequence(name=str(i), sequence=text).digitize(alphabet) for i, text in enumerate(texts)]
+    digital = [
+        pyhmmer.easel.TextSequence(name=str(i), sequence=text).digitize(alphabet) for i, text in enumerate(texts)
+    ]
     block = pyhmmer.easel.DigitalSequenceBlock(alphabet, digital)
     unfiltered = {"bias_filter": False, "F1": 1.0, "F2": 1.0, "F3": 1.0}
     for model, found in zip(models, pyhmmer.hmmsearch(models, block, cpus=threads, E=most, **unfiltered), strict=True):

@@ -32,7 +32,7 @@ row complaint                                                    tests
 === ============================================================ ======================================================
 
 Other rows are no inputs (speed, platforms, formats, comparisons: tested elsewhere) or ask for what is not an option yet
-(templates, modelling without sequences, other programs' control files).
+(templates, other programs' control files).
 """
 
 import json
@@ -132,7 +132,26 @@ def with_option(words, option, value):
 
 
 def test_35_nothing_falls_back_to_an_example(refused):
-    refused(["build"], INPUT, "Missing option '--fasta'")
+    refused(["build"], INPUT, "Missing option '--output'")
+    refused(["build", "-o", "out"], INPUT, "either --fasta or --no-sequence")
+
+
+def test_no_sequence_contradicts_sequences(refused, from_prediction, good):
+    refused([*from_prediction, "--no-sequence"], INPUT, "either --fasta or --no-sequence")
+    words = ["build", "--prediction", good["prediction"], "--no-sequence", "-o", "out"]
+    refused([*words, "--copies", "x=2"], INPUT, "--copies needs --fasta")
+
+
+def test_search_names_what_is_wrong(refused, good, tmp_path):
+    (tmp_path / "db.fasta").write_text(">a\nMKVLAAGI\n")
+    (tmp_path / "bad.hmm").write_text("no profile\n")
+    words = ["search", "db.fasta", "--profiles"]
+    refused(["search", "db.fasta"], INPUT, "Missing option '--profiles'")
+    refused([*words, "none"], INPUT, "none: no such file or folder")
+    refused([*words, "bad.hmm"], INPUT, "bad.hmm: not a HMMER3 profile")
+    refused([*words, "bad.hmm", "-o", "db.fasta"], INPUT, "would overwrite this input")
+    refused([*words, "bad.hmm", "--write-fasta", "none/best.fasta"], INPUT, "folder that exists")
+    refused(["search", good["map"], "--profiles", "bad.hmm"], INPUT, "bad.hmm")
 
 
 def test_35_map_or_prediction_is_required(refused, good):
@@ -258,7 +277,7 @@ def test_08_a_sequence_repeated_for_every_copy_is_one(accepted):
         (b">a\nMKVLXXAAGI\n", "sequence a: 10 residues"),
         (b">a\nMKVLBZJ\n", "line 1: a: 1 residues B are read as D"),
         (b">a\nMKVL\n>a\nAAGI\n", "line 3: another sequence is called a; this one becomes a_2"),
-        (b">sp|P1|X_Y Z\nMKVL\n", "number of copies is not given; .* P1=1"),
+        (b">sp|P1|X_Y Z\nMKVL\n", "sequence P1: 4 residues, copies to be counted in the map"),
     ],
 )
 def test_11_what_can_be_read_is_read_and_said(accepted, content, said):

@@ -28,7 +28,9 @@ def cloud(seed, n):
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 100_000), n=st.integers(2, 14), least=st.sampled_from([0.0, 0.3, 0.5]), length=st.integers(1, 4))
+@given(
+    seed=st.integers(0, 100_000), n=st.integers(2, 14), least=st.sampled_from([0.0, 0.3, 0.5]), length=st.integers(1, 4)
+)
 def test_paths(seed, n, least, length):
     points, H = cloud(seed, n)
     found = _core.trace_paths(points, sparse(H), least, length, threads=1)
@@ -58,7 +60,9 @@ def followed(chain, rng, *, missing=(), false=0.3):
     """Candidates on a chain and beside it, and links that prefer the chain."""
     held = np.setdiff1d(np.arange(len(chain)), missing)
     count = int(false * len(held))
-    beside = chain[rng.choice(held, count)] + 3.0 * (v := rng.normal(size=(count, 3))) / np.linalg.norm(v, axis=1)[:, None]
+    beside = (
+        chain[rng.choice(held, count)] + 3.0 * (v := rng.normal(size=(count, 3))) / np.linalg.norm(v, axis=1)[:, None]
+    )
     points = np.concatenate([chain[held] + rng.normal(0, 0.2, (len(held), 3)), beside])
     residue = np.concatenate([held, np.full(count, -10)])
     order = rng.permutation(len(points))

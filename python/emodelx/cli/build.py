@@ -41,8 +41,8 @@ def build(
     """
     config = BuildConfig(
         output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
-        weights=weights, device=device, resolution=resolution, copies=options.read_copies(copies), resume=resume, write_pdb=pdb,
-        run=RunConfig(threads=threads, seed=seed),
+        weights=weights, device=device, resolution=resolution, copies=options.read_copies(copies), resume=resume,
+        write_pdb=pdb, run=RunConfig(threads=threads, seed=seed),
     )  # fmt: skip
     if dry_run:
         print_inputs(config)

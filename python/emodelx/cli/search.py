@@ -50,8 +50,8 @@ def search(
         searching.write_hits(output, found)
     if not found.hits:
         raise NothingBuildableError(
-            f"{database}: no sequence matches any of {len(found.chains)} profiles with an E-value of {e_value:g} or less; "
-            "is the protein in the database?"
+            f"{database}: no sequence matches any of {len(found.chains)} profiles with an E-value of {e_value:g} or "
+            "less; is the protein in the database?"
         )
     if write_fasta is not None:
         searching.write_fasta(write_fasta, found.sequences())

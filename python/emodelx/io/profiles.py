@@ -1,6 +1,7 @@
 """Profiles of chains: HMMER3 files (`.hmm`) and tables of probabilities.
 
-A profile says which amino acid every residue of a chain is. Programs of the HMMER suite search sequence databases with it.
+A profile says which amino acid every residue of a chain is. Programs of the HMMER suite search sequence databases with
+it.
 """
 
 from pathlib import Path
@@ -22,8 +23,8 @@ REVERSED = "_reversed"
 OPEN, EXTEND = 0.03, 0.4
 """Probabilities of a false and of a missing candidate after a residue, and of one more."""
 FORWARD = (1.5, -0.935)
-"""Location of the scores of random sequences: a + b log2(length x relative entropy); fitted to 2,000 random sequences of
-100 residues against 21 profiles of 8 to 480 residues, r.m.s. deviation 0.4 bits."""
+"""Location of the scores of random sequences: a + b log2(length x relative entropy); fitted to 2,000 random sequences
+of 100 residues against 21 profiles of 8 to 480 residues, r.m.s. deviation 0.4 bits."""
 FILTERS = {"MSV": -5.7, "VITERBI": -6.5}
 """The same of HMMER's quick filters, which only save time, below `FORWARD`."""
 

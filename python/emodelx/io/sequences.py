@@ -67,8 +67,8 @@ def read_sequences(path: str | Path, copies: Mapping[str, int] | None = None) ->
     """Read protein sequences from a FASTA file, plain or gzip, of any common source.
 
     Records with the same sequence become one; its copies are those of `copies`, else the chains that the headers
-    list (a record without chains counts as one). In a file without a repeated sequence, a record without chains does not
-    tell its copies; they are to be counted in the map.
+    list (a record without chains counts as one). In a file without a repeated sequence, a record without chains does
+    not tell its copies; they are to be counted in the map.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ SMOOTHED = 2
 def trace_chains(candidates: Candidates, links: Links, config: PathConfig, run: RunConfig) -> CalphaModel:
     """Join candidates into long chains without sequences.
 
-    Which steps a set of disjoint chains takes is estimated for all steps at once (belief propagation): links, bends, and
-    that every candidate has at most two neighbours. The most probable steps are taken first. A step may pass over one
+    Which steps a set of disjoint chains takes is estimated for all steps at once (belief propagation): links, bends,
+    and that every candidate has at most two neighbours. The most probable steps are taken first. A step may pass over one
     missing candidate. Which end of a chain is its first residue is not known: Calphas alone hardly tell.
 
     Parameters
@@ -63,9 +63,7 @@ def trace_chains(candidates: Candidates, links: Links, config: PathConfig, run: 
     return CalphaModel(tuple(sequences), tuple(chains))
 
 
-def _chain(
-    index: int, name: str, members: NDArray[np.int64], probability: Floats, candidates: Candidates
-) -> Chain:
+def _chain(index: int, name: str, members: NDArray[np.int64], probability: Floats, candidates: Candidates) -> Chain:
     """Lay a path out as a chain."""
     placed = members >= 0
     return Chain(

@@ -61,7 +61,9 @@ def prior(points, H):
     for a in range(len(points)):
         for b in range(len(points)):
             if linked[a, b]:
-                odds[a, b] = np.exp(float(np.clip(np.float32(LINK_SLOPE) * (H[a, b] - reference), LEAST_LINK, MOST_LINK)))
+                odds[a, b] = np.exp(
+                    float(np.clip(np.float32(LINK_SLOPE) * (H[a, b] - reference), LEAST_LINK, MOST_LINK))
+                )
             elif jumps[a, b]:
                 odds[a, b] = JUMP
     return odds
@@ -108,9 +110,9 @@ def exact(points, H):
         for chosen in combinations(pairs, size):
             beside = {k: [b if a == k else a for a, b in chosen if k in (a, b)] for k in range(len(points))}
             if max(map(len, beside.values())) <= 2:
-                w = np.prod([odds[pair] for pair in chosen]) * np.prod([
-                    weight(points, jumps, k, beside[k]) for k in beside
-                ])
+                w = np.prod([odds[pair] for pair in chosen]) * np.prod(
+                    [weight(points, jumps, k, beside[k]) for k in beside]
+                )
                 total += w
                 for pair in chosen:
                     of_pair[pair] += w

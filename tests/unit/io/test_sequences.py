@@ -67,9 +67,20 @@ def test_told_copies_give_no_warning(read):
 def test_one_record_per_copy_is_counted_and_said(read):
     found = read(f">one\n{PROTEIN}\n>two\n{OTHER}\n>three\n{PROTEIN}\n")
     assert [(s.name, s.copies) for s in found.sequences] == [("one", 2), ("two", 1)]
+    assert all(s.told for s in found.sequences)
     (warning,) = found.warnings
     assert "one=2, two=1" in warning
     assert "--copies" in warning
+
+
+def test_copies_that_nobody_tells_are_left_to_the_map(read):
+    found = read(f">one\n{PROTEIN}\n>two\n{OTHER}\n>A,B\n{OTHER[::-1]}\n", {"two": 3})
+    assert [(s.name, s.copies, s.told) for s in found.sequences] == [
+        ("one", 1, False),
+        ("two", 3, True),
+        ("A,B", 2, True),
+    ]
+    assert found.warnings == ()
 
 
 def test_records_with_chains_add_up(read):
