@@ -37,7 +37,7 @@ def shuffled(rng, sequence):
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
-    """A database of 200 proteins with two planted ones among their shuffled decoys, and profiles of stretches of them."""
+    """A database of 200 proteins, two planted ones among their shuffled decoys; profiles of stretches of them."""
     rng = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("search")
     one, two = drawn(rng, 220), drawn(rng, 150)

@@ -22,8 +22,8 @@ def trace_chains(candidates: Candidates, links: Links, config: PathConfig, run: 
     """Join candidates into long chains without sequences.
 
     Which steps a set of disjoint chains takes is estimated for all steps at once (belief propagation): links, bends,
-    and that every candidate has at most two neighbours. The most probable steps are taken first. A step may pass over one
-    missing candidate. Which end of a chain is its first residue is not known: Calphas alone hardly tell.
+    and that every candidate has at most two neighbours. The most probable steps are taken first. A step may pass over
+    one missing candidate. Which end of a chain is its first residue is not known: Calphas alone hardly tell.
 
     Parameters
     ----------
