@@ -76,7 +76,9 @@ impl End<'_> {
                 walker.steps(&nodes, parent, earlier(parent), expected, |point| !own.iter().any(|p| near(p, point)))
             };
             let mut next: Vec<Node> = front.flat_map(steps).collect();
-            next.iter_mut().for_each(|node| node.score += STEP_GAIN);
+            for node in &mut next {
+                node.score += STEP_GAIN;
+            }
             walker.prune(&mut next, BEAM);
             front = nodes.len()..nodes.len() + next.len();
             nodes.extend(next);
