@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, MOST_ATOMS
 from emodelx.errors import InputError
+from emodelx.io.files import read_bytes
 from emodelx.io.residue_numbers import own_sequence
-from emodelx.io.structures import full_sequence, one_letter, read_structure, require_once
+from emodelx.io.structures import NOT_A_B_FACTOR, SIZE_LIMIT, full_sequence, one_letter, read_structure, require_once
 from emodelx.records import AtomicChain, AtomicModel, Floats, Points
 from emodelx.records import Sequence as ProteinSequence
 
@@ -21,6 +22,9 @@ FORCE_FIELD_NAMES = {
     "CYX": "CYS", "CYM": "CYS", "ASH": "ASP", "GLH": "GLU", "LYN": "LYS",
 }  # fmt: skip
 """Amino acids by the names of force fields, which say the protonation."""
+
+_SCORE_MARKS = (b"_ma_qa_metric", b"ALPHAFOLD MONOMER", NOT_A_B_FACTOR.encode())
+"""What files say whose B-factor column holds something else."""
 
 _SLOTS = {code: {name: slot for slot, name in enumerate(names.split())} for code, names in HEAVY_ATOMS.items()}
 _STAND_INS = {"SE": "SD", "CD": "CD1"}
@@ -81,6 +85,8 @@ class ModelFile:
     labels : tuple of ChainLabels
         One for every chain of the model.
     others : OtherAtoms
+    has_b_factors : bool
+        Whether the B-factor column holds B factors: it varies, and the file does not call it a confidence or a score.
     nucleotides, ligands, waters, hydrogens : int
         Residues and atoms that are not in the model.
     """
@@ -88,6 +94,7 @@ class ModelFile:
     model: AtomicModel
     labels: tuple[ChainLabels, ...]
     others: OtherAtoms
+    has_b_factors: bool = False
     nucleotides: int = 0
     ligands: int = 0
     waters: int = 0
@@ -122,7 +129,15 @@ def read_model(path: str | Path) -> ModelFile:
     others = _other_atoms([atom for chain in chains for atom in chain.others])
     if not np.isfinite(others.positions).all():
         raise InputError(f"{path}: an atom outside the protein has no coordinates")
-    return ModelFile(model, labels, others, **counts)
+    return ModelFile(model, labels, others, _has_b_factors(path, labels), **counts)
+
+
+def _has_b_factors(path: Path, labels: Sequence[ChainLabels]) -> bool:
+    content = read_bytes(path, SIZE_LIMIT)
+    if any(mark in content for mark in _SCORE_MARKS):
+        return False
+    values = np.concatenate([chain.b_factors[chain.b_factors > 0] for chain in labels])
+    return len(values) > 0 and bool(values.max() > values.min())
 
 
 @dataclass(frozen=True)

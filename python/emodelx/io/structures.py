@@ -15,12 +15,15 @@ from emodelx.errors import InputError, NothingBuildableError
 from emodelx.io.files import read_bytes, replacing
 from emodelx.records import CalphaModel, Chain, Ints, Points
 
+NOT_A_B_FACTOR = "The B-factor column holds the"
+"""How the notes begin that a file carries when the column holds something else."""
 CONFIDENCE_NOTE = (
-    "The B-factor column holds the confidence of the residue, 0 (none) to 100 (high). It is not a B factor: "
+    f"{NOT_A_B_FACTOR} confidence of the residue, 0 (none) to 100 (high). It is not a B factor: "
     "reset it before refinement."
 )
 
-_SIZE_LIMIT = 4 << 30
+SIZE_LIMIT = 4 << 30
+"""Bytes of a structure file at most."""
 _PDB_MOST_ATOMS = 99_999
 _PDB_LAST_RESIDUE = 9_999
 _PDB_REMARK_WIDTH = 69
@@ -239,7 +242,7 @@ def read_structure(path: Path) -> gemmi.Structure:
     InputError
         When the file is missing, damaged, no structure or without atoms.
     """
-    content = read_bytes(path, _SIZE_LIMIT)
+    content = read_bytes(path, SIZE_LIMIT)
     try:
         structure = gemmi.read_structure_string(content, format=gemmi.CoorFormat.Detect)
     except (RuntimeError, ValueError) as error:
