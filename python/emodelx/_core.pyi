@@ -316,3 +316,28 @@ def extend_chains(
     list of (int, int, ndarray, float)
         Per extension, the shortest first: chain, first residue, positions (m, 3), mean main-chain probability along it.
     """
+
+def q_scores(
+    values: NDArray[np.float32],
+    spacing: Sequence[float],
+    atoms: NDArray[np.float64],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> NDArray[np.float32]:
+    """Q-score of every atom (Pintilie et al. 2020, sigma 0.6 A).
+
+    Parameters
+    ----------
+    values : ndarray, shape=(nx, ny, nz)
+        The map.
+    spacing : sequence of float
+        Voxel size.
+    atoms : ndarray, shape=(n, 3)
+        All heavy atoms of the model, from the centre of voxel 0, 0, 0.
+
+    Returns
+    -------
+    ndarray, shape=(n,)
+        -1 to 1; NaN outside the map.
+    """

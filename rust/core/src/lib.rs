@@ -18,6 +18,7 @@ pub mod links;
 pub mod monitor;
 pub mod paths;
 pub mod propagate;
+pub mod qscore;
 pub mod register;
 pub mod residues;
 pub mod sparse;

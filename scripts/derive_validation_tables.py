@@ -1,0 +1,263 @@
+"""Derive what well resolved structures look like, for `emodelx.scoring`.
+
+Usage: python scripts/derive_validation_tables.py STRUCTURES_FOLDER
+
+The folder holds `train.npz` and `manifest.csv` (layout in docs/training.md). Written to `python/emodelx/scoring/tables`:
+
+- `ramachandran.npz`: for six classes of residues, the share of residues whose (phi, psi) is rarer than that of a cell;
+- `rotamers.npz`: the same of the chi angles of every amino acid with a side chain;
+- `covalent.npz`: bonds and angles of every amino acid and of the peptide, with medians and deviations.
+"""
+
+import csv
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from scipy import fft
+
+from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, MOST_ATOMS
+from emodelx.records import AtomicChain
+from emodelx.scoring.ramachandran import CLASSES, classify
+from emodelx.scoring.rarity import RARITY_POWER
+from emodelx.scoring.torsions import C, CA, CHI_COUNT, HALF_TURN, N, angle, backbone, side_chains
+
+TABLES = Path(__file__).parents[1] / "python/emodelx/scoring/tables"
+PACK_ORDER = "ARNDCQEGHILKMFPSTWYV"
+COORDINATE_UNIT = 0.005
+SHARPEST = 2.2
+"""Structures of a lower resolution in Angstrom are left out."""
+LOWEST_MEDIAN_B = 22.0
+"""Structures without a resolution in the file are taken when their median B factor is below this."""
+HIGHEST_B = 35.0
+"""Residues with an atom above this are left out."""
+RAMACHANDRAN_CELLS = 180
+ROTAMER_CELLS = {1: 180, 2: 72, 3: 45, 4: 24}
+"""Cells per chi, by the number of chis."""
+PILOT = {2: 10.0, 3: 14.0, 4: 16.0, 1: 8.0}
+"""Width in degrees of the first estimate of a density, by the number of angles."""
+WIDTHS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+"""Widths of the second estimate, times the first; rare angles are spread wider (Lovell et al. 2003)."""
+BONDED = 1.95
+"""Atoms of one residue nearer than this many Angstrom are bonded."""
+ROBUST = 1.4826
+"""Standard deviations of a normal distribution in one median absolute deviation."""
+LEAST_DEVIATION = {"bond": 0.010, "angle": 1.2}
+"""Angstrom and degrees; below these data say more of the programs that refined them."""
+
+
+def main(folder):
+    """Write all tables."""
+    chains = list(well_resolved(Path(folder)))
+    print(f"{sum(map(len, chains))} residues of {len(chains)} chains")
+    np.savez_compressed(TABLES / "ramachandran.npz", **ramachandran(chains))
+    np.savez_compressed(TABLES / "rotamers.npz", **rotamers(chains))
+    np.savez_compressed(TABLES / "covalent.npz", **covalent(chains))
+
+
+def well_resolved(folder):
+    """Every chain of the structures worth learning from; residues that are not keep their place without atoms."""
+    with (folder / "manifest.csv").open() as file:
+        facts = {row["id"]: row for row in csv.DictReader(file) if row["split"] == "train"}
+    pack = dict(np.load(folder / "train.npz"))
+    steps = as_integers(pack["xyz_delta_planes"])
+    b_factors = np.cumsum(as_integers(pack["b_delta_planes"]), dtype=np.int64) * 0.5
+    atom = residue = chain = 0
+    for name, atoms, residues, count in zip(
+        pack["entry_id"], pack["entry_natom"], pack["entry_nres"], pack["entry_nchain"], strict=True
+    ):
+        if is_well_resolved(facts[str(name)]):
+            xyz = np.cumsum(steps[:, atom : atom + atoms].astype(np.int64), axis=1).T * COORDINATE_UNIT
+            yield from entry_chains(pack, (atom, residue, chain), (residues, count), xyz, b_factors)
+        atom, residue, chain = atom + atoms, residue + residues, chain + count
+
+
+def as_integers(planes):
+    """Signed integers from little-endian byte planes."""
+    value = sum(plane.astype(np.int32) << (8 * k) for k, plane in enumerate(planes))
+    sign = 1 << (8 * len(planes) - 1)
+    return (value ^ sign) - sign
+
+
+def is_well_resolved(row):
+    """Whether an entry is worth learning from."""
+    if row["b_valid"] != "1" or row["status"] not in ("deposited", "stripped") or "ELECTRON" in row["method"]:
+        return False
+    if row["resolution"]:
+        return float(row["resolution"]) <= SHARPEST
+    return float(row["b_median"]) <= LOWEST_MEDIAN_B
+
+
+def entry_chains(pack, starts, counts, xyz, b_factors):
+    """The protein chains of one entry as `AtomicChain`."""
+    first_atom, first_residue, first_chain = starts
+    residues, chains = counts
+    rows = slice(first_residue, first_residue + residues)
+    ends = np.cumsum(pack["res_natom"][rows].astype(int))
+    at = first_residue
+    for length in pack["chain_nres"][first_chain : first_chain + chains]:
+        types, atoms = [], []
+        for r in range(at, at + length):
+            code = pack["res_type"][r]
+            good = code < 20 and pack["res_flags"][r] & 3 == 2
+            if code >= 20:
+                continue
+            letter = PACK_ORDER[code]
+            types.append(AMINO_ACIDS.index(letter))
+            end = ends[r - first_residue]
+            mine = slice(end - pack["res_natom"][r], end)
+            low = b_factors[first_atom + mine.start : first_atom + mine.stop].max(initial=0) <= HIGHEST_B
+            names = pack["atom_names"][pack["atom_name_id"][first_atom + mine.start : first_atom + mine.stop]]
+            atoms.append(slots(letter, names, xyz[mine]) if good and low else np.full((MOST_ATOMS, 3), np.nan))
+        at += length
+        if atoms:
+            n = len(types)
+            yield AtomicChain("A", 0, np.arange(n), np.array(types, np.uint8), np.stack(atoms), np.zeros(n, np.float32))
+
+
+def slots(letter, names, xyz):
+    """The atoms of one residue in their slots."""
+    found = np.full((MOST_ATOMS, 3), np.nan)
+    order = {name: slot for slot, name in enumerate(HEAVY_ATOMS[letter].split())}
+    for name, position in zip(names, xyz, strict=True):
+        if str(name) in order:
+            found[order[str(name)]] = position
+    return found
+
+
+def ramachandran(chains):
+    """Rarity of (phi, psi) for every class. Shape (classes, cells, cells)."""
+    measured = [backbone(chain) for chain in chains]
+    angles = np.concatenate([np.stack([m.phi, m.psi], axis=1) for m in measured])
+    classes = np.concatenate([classify(chain, m) for chain, m in zip(chains, measured, strict=True)])
+    known = np.isfinite(angles).all(axis=1)
+    tables = []
+    for index, name in enumerate(CLASSES):
+        mine = angles[known & (classes == index)]
+        print(name, len(mine))
+        tables.append(rarity(mine, RAMACHANDRAN_CELLS))
+    return {"rarity": np.stack(tables)}
+
+
+def rotamers(chains):
+    """Rarity of the chi angles by amino acid."""
+    chis = np.concatenate([side_chains(chain) for chain in chains])
+    types = np.concatenate([chain.types for chain in chains])
+    tables = {}
+    for code, count in CHI_COUNT.items():
+        if count:
+            mine = chis[types == AMINO_ACIDS.index(code), :count]
+            mine = mine[np.isfinite(mine).all(axis=1)]
+            mine = both_halves(mine, HALF_TURN.get(code))
+            print(code, len(mine))
+            tables[code] = rarity(mine, ROTAMER_CELLS[count])
+    return tables
+
+
+def both_halves(angles, index):
+    """Angles that half a turn does not change, once as they are and once turned."""
+    if index is None:
+        return angles
+    turned = angles.copy()
+    turned[:, index] = (turned[:, index] + 360) % 360 - 180
+    return np.concatenate([angles, turned])
+
+
+def rarity(angles, cells):
+    """Share of the residues that lie where the density is lower than in a cell; see `RARITY_POWER`."""
+    density = adaptive_density(angles, cells)
+    own = np.sort(density[cell_of(angles, cells)])
+    share = np.searchsorted(own, density, side="right") / len(own)
+    return np.round(share**RARITY_POWER * 255).astype(np.uint8)
+
+
+def adaptive_density(angles, cells):
+    """Density on a periodic grid, smoothed the wider the rarer the angles are. Shape (cells,) * dimensions."""
+    dimensions = angles.shape[1]
+    pilot = smoothed(angles, cells, PILOT[dimensions])
+    own = np.maximum(pilot[cell_of(angles, cells)], pilot.max() * 1e-9)
+    wanted = (own / np.exp(np.log(own).mean())) ** (-1 / dimensions)
+    group = np.abs(np.log(wanted)[:, None] - np.log(WIDTHS)).argmin(axis=1)
+    return sum(smoothed(angles[group == k], cells, PILOT[dimensions] * width) for k, width in enumerate(WIDTHS))
+
+
+def cell_of(angles, cells):
+    """The grid cell of every row, as an index."""
+    return tuple((((angles + 180) / 360 * cells).astype(int) % cells).T)
+
+
+def smoothed(angles, cells, width):
+    """A histogram on a periodic grid convolved with a Gaussian of a width in degrees."""
+    dimensions = angles.shape[1]
+    counts = np.zeros((cells,) * dimensions)
+    np.add.at(counts, cell_of(angles, cells), 1)
+    frequency = 2 * np.pi * np.fft.fftfreq(cells) * cells / 360
+    damping = np.exp(-0.5 * (frequency * width) ** 2)
+    terms = fft.fftn(counts)
+    for axis in range(dimensions):
+        terms *= damping.reshape([-1 if k == axis else 1 for k in range(dimensions)])
+    return np.maximum(fft.ifftn(terms).real, 0)
+
+
+def covalent(chains):
+    """Medians and deviations of bonds (Angstrom) and angles (degrees), by residue type, and of the peptide."""
+    types = np.concatenate([chain.types for chain in chains])
+    atoms = np.concatenate([chain.atoms for chain in chains])
+    rows = {"bond": [], "angle": []}
+    for index, letter in enumerate(AMINO_ACIDS):
+        mine = atoms[(types == index) & np.isfinite(atoms[:, 0, 0])]
+        bonds = bonded_pairs(mine, len(HEAVY_ATOMS[letter].split()))
+        for a, b in bonds:
+            rows["bond"].append((index, a, b, *spread(np.linalg.norm(mine[:, a] - mine[:, b], axis=1), "bond")))
+        for a, b, c in angles_of(bonds):
+            rows["angle"].append((index, a, b, c, *spread(angle(mine[:, a], mine[:, b], mine[:, c]), "angle")))
+    return {kind: np.array(found, np.float32) for kind, found in rows.items()} | peptide(chains)
+
+
+def peptide(chains):
+    """C-N, CA-C-N, O-C-N and C-N-CA between residues, apart for the one before proline."""
+    pairs = [np.stack([chain.atoms[:-1], chain.atoms[1:]], axis=1) for chain in chains]
+    next_types = np.concatenate([chain.types[1:] for chain in chains])
+    pairs, proline = np.concatenate(pairs), next_types == AMINO_ACIDS.index("P")
+    with np.errstate(invalid="ignore"):
+        bonded = np.linalg.norm(pairs[:, 0, C] - pairs[:, 1, N], axis=1) < BONDED
+    rows = []
+    for mine in (pairs[bonded & ~proline], pairs[bonded & proline]):
+        one, other = mine[:, 0], mine[:, 1]
+        measured = {
+            "bond": [np.linalg.norm(one[:, C] - other[:, N], axis=1)],
+            "angle": [
+                angle(one[:, CA], one[:, C], other[:, N]),
+                angle(one[:, 3], one[:, C], other[:, N]),
+                angle(one[:, C], other[:, N], other[:, CA]),
+            ],
+        }
+        rows.append([spread(values, kind) for kind, sets in measured.items() for values in sets])
+    return {"peptide": np.array(rows, np.float32)}
+
+
+def bonded_pairs(atoms, count):
+    """Pairs of slots that are bonded in the typical residue."""
+    apart = {(a, b): np.nanmedian(np.linalg.norm(atoms[:, a] - atoms[:, b], axis=1)) for a, b in combinations(range(count), 2)}
+    return [pair for pair, distance in apart.items() if distance < BONDED]
+
+
+def angles_of(bonds):
+    """Triples of slots around every atom with two bonds."""
+    partners = {}
+    for a, b in bonds:
+        partners.setdefault(a, []).append(b)
+        partners.setdefault(b, []).append(a)
+    return [(a, centre, c) for centre, others in sorted(partners.items()) for a, c in combinations(sorted(others), 2)]
+
+
+def spread(values, kind):
+    """Median and robust standard deviation."""
+    values = values[np.isfinite(values)]
+    middle = np.median(values)
+    return float(middle), max(LEAST_DEVIATION[kind], ROBUST * float(np.median(np.abs(values - middle))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
