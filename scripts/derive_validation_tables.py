@@ -19,6 +19,7 @@ from scipy import fft
 
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, MOST_ATOMS
 from emodelx.records import AtomicChain
+from emodelx.scoring.covalent import cbeta_deviations
 from emodelx.scoring.ramachandran import CLASSES, classify
 from emodelx.scoring.rarity import RARITY_POWER
 from emodelx.scoring.torsions import C, CA, CHI_COUNT, HALF_TURN, N, angle, backbone, side_chains
@@ -26,17 +27,18 @@ from emodelx.scoring.torsions import C, CA, CHI_COUNT, HALF_TURN, N, angle, back
 TABLES = Path(__file__).parents[1] / "python/emodelx/scoring/tables"
 PACK_ORDER = "ARNDCQEGHILKMFPSTWYV"
 COORDINATE_UNIT = 0.005
-SHARPEST = 2.2
-"""Structures of a lower resolution in Angstrom are left out."""
-LOWEST_MEDIAN_B = 22.0
-"""Structures without a resolution in the file are taken when their median B factor is below this."""
+SHARPEST = 2.0
+"""Structures of a lower resolution in Angstrom are left out, and those whose file does not tell: among these are many
+that were built by hand or by homology."""
+MOST_CBETA = 0.1
+"""Residues with a Cbeta further from its place, in Angstrom, are left out."""
 HIGHEST_B = 35.0
 """Residues with an atom above this are left out."""
 RAMACHANDRAN_CELLS = 180
 ROTAMER_CELLS = {1: 180, 2: 72, 3: 45, 4: 24}
 """Cells per chi, by the number of chis."""
-PILOT = {2: 10.0, 3: 14.0, 4: 16.0, 1: 8.0}
-"""Width in degrees of the first estimate of a density, by the number of angles."""
+WIDTH = 30.0
+"""Degrees; the width of the first estimate of a density of n residues with d angles is this times n ** (-1 / (d + 4))."""
 WIDTHS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 """Widths of the second estimate, times the first; rare angles are spread wider (Lovell et al. 2003)."""
 BONDED = 1.95
@@ -82,11 +84,8 @@ def as_integers(planes):
 
 def is_well_resolved(row):
     """Whether an entry is worth learning from."""
-    if row["b_valid"] != "1" or row["status"] not in ("deposited", "stripped") or "ELECTRON" in row["method"]:
-        return False
-    if row["resolution"]:
-        return float(row["resolution"]) <= SHARPEST
-    return float(row["b_median"]) <= LOWEST_MEDIAN_B
+    told = row["b_valid"] == "1" and row["status"] in ("deposited", "stripped") and row["resolution"]
+    return bool(told) and "ELECTRON" not in row["method"] and float(row["resolution"]) <= SHARPEST
 
 
 def entry_chains(pack, starts, counts, xyz, b_factors):
@@ -113,7 +112,10 @@ def entry_chains(pack, starts, counts, xyz, b_factors):
         at += length
         if atoms:
             n = len(types)
-            yield AtomicChain("A", 0, np.arange(n), np.array(types, np.uint8), np.stack(atoms), np.zeros(n, np.float32))
+            chain = AtomicChain("A", 0, np.arange(n), np.array(types, np.uint8), np.stack(atoms), np.zeros(n, np.float32))
+            with np.errstate(invalid="ignore"):
+                chain.atoms[cbeta_deviations(chain) > MOST_CBETA] = np.nan
+            yield chain
 
 
 def slots(letter, names, xyz):
@@ -175,11 +177,12 @@ def rarity(angles, cells):
 def adaptive_density(angles, cells):
     """Density on a periodic grid, smoothed the wider the rarer the angles are. Shape (cells,) * dimensions."""
     dimensions = angles.shape[1]
-    pilot = smoothed(angles, cells, PILOT[dimensions])
+    width = WIDTH * len(angles) ** (-1 / (dimensions + 4))
+    pilot = smoothed(angles, cells, width)
     own = np.maximum(pilot[cell_of(angles, cells)], pilot.max() * 1e-9)
     wanted = (own / np.exp(np.log(own).mean())) ** (-1 / dimensions)
     group = np.abs(np.log(wanted)[:, None] - np.log(WIDTHS)).argmin(axis=1)
-    return sum(smoothed(angles[group == k], cells, PILOT[dimensions] * width) for k, width in enumerate(WIDTHS))
+    return sum(smoothed(angles[group == k], cells, width * times) for k, times in enumerate(WIDTHS))
 
 
 def cell_of(angles, cells):
