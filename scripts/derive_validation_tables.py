@@ -2,7 +2,7 @@
 
 Usage: python scripts/derive_validation_tables.py STRUCTURES_FOLDER
 
-The folder holds `train.npz` and `manifest.csv` (layout in docs/training.md). Written to `python/emodelx/scoring/tables`:
+The folder holds `train.npz` and `manifest.csv` (layout in docs/training.md). `python/emodelx/scoring/tables` gets:
 
 - `ramachandran.npz`: for six classes of residues, the share of residues whose (phi, psi) is rarer than that of a cell;
 - `rotamers.npz`: the same of the chi angles of every amino acid with a side chain;
@@ -22,7 +22,7 @@ from emodelx.records import AtomicChain
 from emodelx.scoring.covalent import cbeta_deviations
 from emodelx.scoring.ramachandran import CLASSES, classify
 from emodelx.scoring.rarity import RARITY_POWER
-from emodelx.scoring.torsions import C, CA, CHI_COUNT, HALF_TURN, N, angle, backbone, side_chains
+from emodelx.scoring.torsions import CA, CHI_COUNT, HALF_TURN, C, N, angle, backbone, side_chains
 
 TABLES = Path(__file__).parents[1] / "python/emodelx/scoring/tables"
 PACK_ORDER = "ARNDCQEGHILKMFPSTWYV"
@@ -38,7 +38,7 @@ RAMACHANDRAN_CELLS = 180
 ROTAMER_CELLS = {1: 180, 2: 72, 3: 45, 4: 24}
 """Cells per chi, by the number of chis."""
 WIDTH = 30.0
-"""Degrees; the width of the first estimate of a density of n residues with d angles is this times n ** (-1 / (d + 4))."""
+"""Degrees; a density of n residues with d angles is first estimated with this width times n ** (-1 / (d + 4))."""
 WIDTHS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 """Widths of the second estimate, times the first; rare angles are spread wider (Lovell et al. 2003)."""
 BONDED = 1.95
@@ -112,7 +112,9 @@ def entry_chains(pack, starts, counts, xyz, b_factors):
         at += length
         if atoms:
             n = len(types)
-            chain = AtomicChain("A", 0, np.arange(n), np.array(types, np.uint8), np.stack(atoms), np.zeros(n, np.float32))
+            chain = AtomicChain(
+                "A", 0, np.arange(n), np.array(types, np.uint8), np.stack(atoms), np.zeros(n, np.float32)
+            )
             with np.errstate(invalid="ignore"):
                 chain.atoms[cbeta_deviations(chain) > MOST_CBETA] = np.nan
             yield chain
@@ -242,7 +244,10 @@ def peptide(chains):
 
 def bonded_pairs(atoms, count):
     """Pairs of slots that are bonded in the typical residue."""
-    apart = {(a, b): np.nanmedian(np.linalg.norm(atoms[:, a] - atoms[:, b], axis=1)) for a, b in combinations(range(count), 2)}
+    apart = {
+        (a, b): np.nanmedian(np.linalg.norm(atoms[:, a] - atoms[:, b], axis=1))
+        for a, b in combinations(range(count), 2)
+    }
     return [pair for pair, distance in apart.items() if distance < BONDED]
 
 

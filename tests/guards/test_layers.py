@@ -15,7 +15,7 @@ LEVELS = (
     ("cli", "__main__"),
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
-SIDEWAYS = {("training", "network"), ("config", "progress"), ("config", "machine")}
+SIDEWAYS = {("training", "network"), ("report", "scoring"), ("config", "progress"), ("config", "machine")}
 """Imports within a level that are meant."""
 TRAINING_MAY_USE = {"torch", "numpy", "safetensors", *sys.stdlib_module_names}
 """Training runs on bare GPU nodes."""

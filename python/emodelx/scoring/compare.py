@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 from emodelx.io.structures import CalphaChain
 from emodelx.records import Points
 from emodelx.scoring.numbering import UNPLACED, NumberedChain, number_chains
+from emodelx.scoring.segments import directions
 
 NEAR = 3.0
 """Angstrom; a Calpha this close to one of the reference has found it."""
@@ -46,6 +47,10 @@ class Comparison:
         Reference residues that the matched chain holds, wherever they are.
     rmsd : float or None
         Over the reference residues of `ca_recall`, to the nearest model Calpha, in Angstrom; None without any.
+    forward_rate : float
+        Model residues that run along the reference in its direction (`scoring.segments`).
+    mean_length : float
+        Mean length in residues of the segments that do.
     """
 
     n_true: int
@@ -59,6 +64,8 @@ class Comparison:
     tm: float = 0.0
     coverage: float = 0.0
     rmsd: float | None = None
+    forward_rate: float = 0.0
+    mean_length: float = 0.0
 
 
 def compare(model: Sequence[CalphaChain], reference: Sequence[CalphaChain]) -> Comparison:
@@ -76,6 +83,7 @@ def compare(model: Sequence[CalphaChain], reference: Sequence[CalphaChain]) -> C
     if n_model == 0:
         return result
     result = _by_distance(result, model, reference)
+    result = _by_direction(result, model, reference)
     return _by_residue(result, model, reference)
 
 
@@ -94,6 +102,13 @@ def _by_distance(result: Comparison, model: Sequence[CalphaChain], reference: Se
         seq_recall=len(np.unique(pairs["i"][same_type])) / len(true),
         rmsd=float(np.sqrt((found**2).mean())) if len(found) else None,
     )
+
+
+def _by_direction(result: Comparison, model: Sequence[CalphaChain], reference: Sequence[CalphaChain]) -> Comparison:
+    """Fill in what asks where the chain goes."""
+    direction = directions(model, reference, NEAR)
+    mean_length = direction.forward / direction.segments if direction.segments else 0.0
+    return replace(result, forward_rate=direction.forward / result.n_model, mean_length=mean_length)
 
 
 def _by_residue(result: Comparison, model: Sequence[CalphaChain], reference: Sequence[CalphaChain]) -> Comparison:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from emodelx.constants import AMINO_ACIDS
 from emodelx.records import AtomicChain, Points
 from emodelx.scoring.rarity import read_table
-from emodelx.scoring.torsions import CA, CB, C, N, O, angle
+from emodelx.scoring.torsions import CA, CB, OXYGEN, C, N, angle
 
 CBETA_LIMIT = 0.25
 """Angstrom; a Cbeta further from its ideal place is an outlier (Lovell et al., Proteins 50, 437-450, 2003)."""
@@ -65,7 +65,7 @@ def angle_deviations(chain: AtomicChain, bonded: NDArray[np.bool_]) -> Deviation
     for one, other, rows in _peptides(chain, bonded):
         measured = (
             angle(one[:, CA], one[:, C], other[:, N]),
-            angle(one[:, O], one[:, C], other[:, N]),
+            angle(one[:, OXYGEN], one[:, C], other[:, N]),
             angle(one[:, C], other[:, N], other[:, CA]),
         )
         parts += [_part(values, *row) for values, row in zip(measured, rows[1:], strict=True)]

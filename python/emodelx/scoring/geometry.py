@@ -145,9 +145,7 @@ def _residues(chain: AtomicChain, measured: Backbone, clash: Floats) -> ResidueG
     )
 
 
-def _peptides(
-    chain: AtomicChain, measured: Backbone
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+def _peptides(chain: AtomicChain, measured: Backbone) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Which peptides are cis, which twisted, and which come before proline."""
     turn = np.abs(measured.omega)
     cis = turn < ramachandran.CIS_LIMIT

@@ -1,7 +1,7 @@
 """Hydrogens that the heavy atoms fix, at the electron-cloud distances of MolProbity.
 
-Those that turn freely (hydroxyl, thiol, ammonium) and those of histidine nitrogens, which a program would choose so that
-nothing clashes, are left out. Methyls are staggered.
+Those that turn freely (hydroxyl, thiol, ammonium) and those of histidine nitrogens, which a program would choose so
+that nothing clashes, are left out. Methyls are staggered.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS
 from emodelx.records import AtomicChain, Ints, Points
 from emodelx.scoring.covalent import bonds_of
-from emodelx.scoring.torsions import N, C
+from emodelx.scoring.torsions import C, N
 
 _FLAT = {
     "F": "CD1 CD2 CE1 CE2 CZ", "Y": "CD1 CD2 CE1 CE2", "W": "CD1 NE1 CE3 CZ2 CZ3 CH2", "H": "CD2 CE1",
@@ -99,7 +99,7 @@ def _around(atoms: Points, code: str, slot: int, kind: int) -> list[Points]:
     partners = bonds_of(code)[slot]
     centre, others = atoms[:, slot], [atoms[:, p] for p in partners]
     length = (_ALIPHATIC_BOND, _AROMATIC_BOND, _POLAR_BOND)[kind]
-    if kind != ALIPHATIC and len(partners) == 2 or len(partners) == 3:
+    if len(partners) == 3 or (kind != ALIPHATIC and len(partners) == 2):
         return [centre + length * _opposite(centre, others)]
     if len(partners) == 2:
         return [centre + length * direction for direction in _methylene(centre, others)]
@@ -114,7 +114,7 @@ def _unit(vectors: Points) -> Points:
 
 def _opposite(centre: Points, others: list[Points]) -> Points:
     """Direction away from all partners."""
-    return -_unit(sum(_unit(other - centre) for other in others))
+    return -_unit(np.sum([_unit(other - centre) for other in others], axis=0))
 
 
 def _methylene(centre: Points, others: list[Points]) -> list[Points]:

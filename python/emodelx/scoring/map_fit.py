@@ -70,7 +70,9 @@ def map_fit(scatterers: Scatterers, density: DensityMap, resolution: float, *, h
     """
     inside = molecular_mask(scatterers, density)
     if has_b_factors:
-        return _correlate(synthesise(structure_factors(scatterers, density, resolution), density), density, inside, None)
+        return _correlate(
+            synthesise(structure_factors(scatterers, density, resolution), density), density, inside, None
+        )
     sharp = structure_factors(damped(scatterers, 0), density, resolution)
     squared = squared_frequencies(density)
 
@@ -111,13 +113,13 @@ def _highest(values: Floats, count: int) -> NDArray[np.bool_]:
 
 def correlation(mine: Floats, theirs: Floats) -> float:
     """Pearson's coefficient of two arrays of one shape; 0 where one has no contrast."""
-    mine, theirs = mine.ravel().astype(np.float64), theirs.ravel().astype(np.float64)
-    if len(mine) < 2:
+    x, y = mine.ravel().astype(np.float64), theirs.ravel().astype(np.float64)
+    if len(x) < 2:
         return 0.0
-    mine -= mine.mean()
-    theirs -= theirs.mean()
-    norm = np.sqrt((mine @ mine) * (theirs @ theirs))
-    return float(mine @ theirs / norm) if norm > 0 else 0.0
+    x -= x.mean()
+    y -= y.mean()
+    norm = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / norm) if norm > 0 else 0.0
 
 
 def residue_correlations(scatterers: Scatterers, density: DensityMap, model: Floats, radius: float) -> Floats:
@@ -169,7 +171,7 @@ def _voxels_near(positions: Points, owner: Ints, density: DensityMap, ball: Ints
     return np.stack(np.divmod(keys, density.values.size), axis=1)
 
 
-def _grouped_correlation(pairs: Ints, mine: Floats, theirs: Floats, groups: int) -> Floats:
+def _grouped_correlation(pairs: Ints, mine: Floats, theirs: Floats, groups: int) -> NDArray[np.float64]:
     group, voxel = pairs.T
     x, y = mine.ravel()[voxel].astype(np.float64), theirs.ravel()[voxel].astype(np.float64)
     count = np.bincount(group, minlength=groups)
@@ -180,4 +182,4 @@ def _grouped_correlation(pairs: Ints, mine: Floats, theirs: Floats, groups: int)
     x, y = x - mean(x)[group], y - mean(y)[group]
     norm = np.sqrt(mean(x * x) * mean(y * y))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((count > 1) & (norm > 0), mean(x * y) / norm, np.nan).astype(np.float32)
+        return np.where((count > 1) & (norm > 0), mean(x * y) / norm, np.nan)

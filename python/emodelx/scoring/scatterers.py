@@ -50,6 +50,16 @@ class Scatterers:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def only(self, chosen: NDArray[np.bool_]) -> "Scatterers":
+        """The chosen atoms; residues keep their numbers."""
+        return Scatterers(
+            self.positions[chosen],
+            self.elements[chosen],
+            self.occupancy[chosen],
+            self.b_factors[chosen],
+            self.residues[chosen],
+        )
+
 
 def scatterers_of(file: ModelFile) -> Scatterers:
     """List the heavy atoms of a model file; without B factors in the file they are 0."""
@@ -57,8 +67,8 @@ def scatterers_of(file: ModelFile) -> Scatterers:
     atoms = np.concatenate([chain.atoms for chain in chains])
     types = np.concatenate([chain.types for chain in chains])
     residue, slot = np.isfinite(atoms[..., 0]).nonzero()
-    b_factors = np.concatenate([np.concatenate([l.b_factors for l in file.labels])[residue, slot], others.b_factors])
-    occupancy = np.concatenate([np.concatenate([l.occupancy for l in file.labels])[residue, slot], others.occupancy])
+    b_factors = np.concatenate([np.concatenate([of.b_factors for of in file.labels])[residue, slot], others.b_factors])
+    occupancy = np.concatenate([np.concatenate([of.occupancy for of in file.labels])[residue, slot], others.occupancy])
     return Scatterers(
         np.concatenate([atoms[residue, slot], others.positions]),
         np.concatenate([SLOT_ELEMENTS[types[residue], slot], others.elements]),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS
 from emodelx.records import AtomicChain, Points
 
-N, CA, C, O, CB = range(5)
+N, CA, C, OXYGEN, CB = range(5)
 """Slots of the main-chain atoms and of Cbeta."""
 LONGEST_PEPTIDE_BOND = 2.0
 """Angstrom; a C and the next N further apart are not bonded."""

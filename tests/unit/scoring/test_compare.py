@@ -31,7 +31,9 @@ def tm_term(distance, n):
 def test_identity():
     result = compare([line_of(SEQUENCE)], [line_of(SEQUENCE)])
     assert (result.n_true, result.n_model, result.rmsd) == (20, 20, 0)
-    rest = {key: value for key, value in asdict(result).items() if key not in ("n_true", "n_model", "rmsd")}
+    rest = asdict(result)
+    assert rest.pop("mean_length") == 20
+    rest = {key: value for key, value in rest.items() if key not in ("n_true", "n_model", "rmsd")}
     assert rest == dict.fromkeys(rest, 1.0)
 
 
@@ -119,6 +121,26 @@ def test_empty_model():
 # ---- the slow twin ----
 
 
+def forward_runs(built, true, distance):
+    """Lengths in residues of the runs that follow the reference, step by step."""
+
+    def partner(b):
+        best = min(true, key=lambda t: distance(b, t))
+        return best if distance(b, best) < 3 else None
+
+    def consecutive(a, b):
+        return a is not None and b is not None and a[0] is b[0] and b[1] == a[1] + 1 and distance(a, b) < 5
+
+    runs, length = [], 1
+    for a, b in zip(built, [*built[1:], None], strict=True):
+        if consecutive(a, b) and consecutive(partner(a), partner(b)):
+            length += 1
+        else:
+            runs += [length] if length > 1 else []
+            length = 1
+    return runs
+
+
 def slow_twin(model, reference, entity_of):
     """The definitions, residue by residue; `entity_of` gives the sequence of a chain; residues meet by number."""
     true = [(c, i) for c in reference for i in range(len(c))]
@@ -162,6 +184,7 @@ def slow_twin(model, reference, entity_of):
         )
     found = [d for d in nearest if d < 3]
     n = len(true)
+    runs = forward_runs(built, true, distance)
     return {
         "n_true": n,
         "n_model": len(built),
@@ -174,6 +197,8 @@ def slow_twin(model, reference, entity_of):
         "tm": tm / n,
         "coverage": held / n,
         "rmsd": np.sqrt(np.mean(np.square(found))) if found else None,
+        "forward_rate": sum(runs) / len(built),
+        "mean_length": float(np.mean(runs)) if runs else 0.0,
     }
 
 
