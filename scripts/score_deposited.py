@@ -28,10 +28,9 @@ LARGEST_SHIFT = 4
 def main(folder):
     """Print one row per map."""
     head = "map, model, A | CC_mask | CC_box | CC_peaks | Q | Ramachandran favoured / outliers | rotamer outliers"
-    print(
-        f"| {head} | clashscore | type score | flagged | shifts: AUC, precision, recall | types: AUC, precision, recall |"
-    )
-    print("|---" * 13 + "|")
+    tail = "clashscore | type score | flagged | shifts: AUC, precision, recall | shuffles: AUC, precision, recall"
+    print(f"| {head} | {tail} |")
+    print("|---" * 12 + "|")
     for row in csv.DictReader((folder / "manifest.csv").open()):
         print(line(folder, row), flush=True)
 

@@ -90,7 +90,7 @@ def score(
     verbose: options.Verbose = False,  # noqa: ARG001 - read by main, which prints the traceback
 ) -> None:
     """Score a model: its geometry, and how it agrees with a reference or a map, in place."""
-    _check(reference, map, coloured, {table, coloured} & {model, reference, map} - {None})
+    _check(reference, map, coloured, {table, coloured} & {model, reference, map})
     run = RunConfig(threads=threads)
     from emodelx.io.atoms import read_model
     from emodelx.report.scores import write_colours, write_scores
@@ -107,12 +107,12 @@ def score(
     _print(summary(card), json=json)
 
 
-def _check(reference: Path | None, map: Path | None, coloured: Path | None, overwritten: set[Path]) -> None:
+def _check(reference: Path | None, map: Path | None, coloured: Path | None, overwritten: set[Path | None]) -> None:
     if reference is None and map is None:
         raise typer.BadParameter("give --reference, --map or both")
     if coloured is not None and map is None:
         raise typer.BadParameter("--coloured needs --map")
-    for path in overwritten:
+    for path in overwritten - {None}:
         raise InputError(f"{path}: the scores would overwrite this input; give another name")
 
 

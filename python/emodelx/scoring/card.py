@@ -115,7 +115,8 @@ def _against_map(file: ModelFile, scatterers: Scatterers, evidence: Evidence, th
 
 def _inside(scatterers: Scatterers, density: DensityMap) -> NDArray[np.bool_]:
     places = (scatterers.positions - density.origin) / density.spacing
-    return ((places >= 0) & (places <= np.array(density.values.shape) - 1)).all(axis=1)
+    within = (places >= 0) & (places <= np.array(density.values.shape) - 1)
+    return np.all(within, axis=1)
 
 
 def _by_residue(scores: Floats, residues: Ints, count: int) -> Floats:

@@ -100,7 +100,7 @@ def _overlap(atoms: _Atoms, pairs: Ints) -> NDArray[np.float64]:
 
 def _near_by_bonds(atoms: _Atoms, pairs: Ints) -> NDArray[np.bool_]:
     """Whether two atoms are three bonds apart or less, four where one is a hydrogen."""
-    step = atoms.bonds + eye_array(len(atoms.positions), dtype=np.int32, format="csr")
+    step = atoms.bonds + csr_array(eye_array(len(atoms.positions), format="csr"))
     three = csr_array(step @ step @ step)
     four = csr_array(three @ step)
     a, b = pairs.T

@@ -35,7 +35,7 @@ def model_density(scatterers: Scatterers, density: DensityMap, resolution: float
 def structure_factors(scatterers: Scatterers, density: DensityMap, resolution: float) -> NDArray[np.complex64]:
     """Fourier terms of a model in the box of a map, zero beyond the resolution. Shape of `scipy.fft.rfftn`."""
     blur = _needed_blur(scatterers, density)
-    terms = fft.rfftn(_blurred(scatterers, density, resolution, blur))
+    terms = np.asarray(fft.rfftn(_blurred(scatterers, density, resolution, blur)))
     squared = squared_frequencies(density)
     terms *= np.exp(np.minimum(blur * squared / 4, 80))
     terms[squared > resolution**-2] = 0
@@ -44,7 +44,7 @@ def structure_factors(scatterers: Scatterers, density: DensityMap, resolution: f
 
 def synthesise(terms: NDArray[np.complex64], density: DensityMap) -> Floats:
     """Density of Fourier terms on the grid of a map."""
-    return fft.irfftn(terms, density.values.shape).astype(np.float32)
+    return np.asarray(fft.irfftn(terms, density.values.shape), np.float32)
 
 
 def squared_frequencies(density: DensityMap) -> Floats:
@@ -79,8 +79,10 @@ def gemmi_model(scatterers: Scatterers, density: DensityMap) -> gemmi.Model:
 
 def box_grid(density: DensityMap) -> gemmi.FloatGrid:
     """An empty grid like that of a map."""
-    grid = gemmi.FloatGrid(*density.values.shape)
-    grid.set_unit_cell(gemmi.UnitCell(*(density.spacing * density.values.shape), 90, 90, 90))
+    grid = gemmi.FloatGrid()
+    grid.set_size(*density.values.shape)
+    a, b, c = (density.spacing * density.values.shape).tolist()
+    grid.set_unit_cell(gemmi.UnitCell(a, b, c, 90, 90, 90))
     grid.spacegroup = gemmi.SpaceGroup("P 1")
     return grid
 
