@@ -31,7 +31,7 @@ def main(folder):
     tail = "clashscore | type score | flagged | shifts: AUC, precision, recall | shuffles: AUC, precision, recall"
     print(f"| {head} | {tail} |")
     print("|---" * 12 + "|")
-    for row in csv.DictReader((folder / "manifest.csv").open()):
+    for row in csv.DictReader((folder / "manifest.csv").read_text().splitlines()):
         print(line(folder, row), flush=True)
 
 

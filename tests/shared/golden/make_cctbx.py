@@ -1,7 +1,7 @@
 """Write `cctbx.json`: what cctbx and tmtools say of deposited models in their maps.
 
-Usage: PYTHONPATH=python python tests/shared/golden/make_cctbx.py MAPS_FOLDER, in an environment with cctbx-base 2025.11,
-tmtools 0.3.0, gemmi and mrcfile. Models are taken without hydrogens, water and alternatives.
+Usage: PYTHONPATH=python python tests/shared/golden/make_cctbx.py MAPS_FOLDER, in an environment with cctbx-base
+2025.11, tmtools 0.3.0, gemmi and mrcfile. Models are taken without hydrogens, water and alternatives.
 """
 
 import json

@@ -61,5 +61,5 @@ def test_missing_model(files, invoke, tmp_path):
     assert "none.cif: no such file" in str(result.exception)
 
 
-def test_reference_is_required(files, invoke):
+def test_something_to_score_against_is_required(files, invoke):
     assert invoke(files[0]).exit_code == 2
