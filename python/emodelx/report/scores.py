@@ -13,7 +13,8 @@ from emodelx.scoring.covalent import CBETA_LIMIT
 
 COLUMNS = (
     "chain", "number", "name", "phi", "psi", "omega", "ramachandran", "rotamer", "cbeta", "clash",
-    "cc", "q_score", "calpha_probability", "calpha_score", "type_score_own", "type_score", "flags",
+    "cc", "q_score", "calpha_probability", "calpha_score", "type_score_own", "type_score", "type_surprise",
+    "flags",
 )  # fmt: skip
 COLOUR = "correlation of the residue with the map in percent, 0 where chain or sequence are probably wrong"
 
@@ -61,7 +62,7 @@ def _rows(card: ScoreCard) -> Iterator[list[str]]:
     if card.map is not None:
         read = card.map.reading
         columns += [card.map.correlations, card.map.q_scores, read.calpha, read.calpha_score, read.type]
-        columns.append(read.type_score)
+        columns += [read.type_score, read.type_surprise]
     empty = [""] * (len(COLUMNS) - 4 - len(columns))
     for index, place in enumerate(_places(card)):
         yield [*place, *(_text(column[index]) for column in columns), *empty, " ".join(_flags(card, index))]

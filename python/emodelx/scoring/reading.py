@@ -18,6 +18,8 @@ CALPHA_RADIUS = 1.5
 """Angstrom; the best Calpha probability this close counts."""
 HALF_WINDOW = 9
 """Residues on either side that scores are averaged over, those of DAQ."""
+SURPRISE = 2.5
+"""Standard deviations by which types must disagree before they are called wrong."""
 UNKNOWN_TYPE = -1
 
 _REACH = int(np.ceil(TYPE_RADIUS)) + 1
@@ -37,13 +39,17 @@ class ReadResidues:
     type : ndarray, dtype=float32
         Log-odds of the residue's type against all residues of the model; 0 where the type is unknown.
     type_score : ndarray, dtype=float32
-        The same averaged along the chain; negative where type or register is probably wrong.
+        The same averaged along the chain; negative where wrong types are likelier than right ones.
+    type_surprise : ndarray, dtype=float32
+        How far that average is from what the network's own probabilities lead one to expect of right types, in
+        standard deviations. It keeps a map in which no types can be read from having them all called wrong.
     """
 
     calpha: Floats
     calpha_score: Floats
     type: Floats
     type_score: Floats
+    type_surprise: Floats
 
     def misplaced(self) -> NDArray[np.bool_]:
         """Which residues lie in stretches where the network sees no Calphas."""
@@ -51,7 +57,7 @@ class ReadResidues:
 
     def mistyped(self) -> NDArray[np.bool_]:
         """Which residues lie in stretches whose types the network does not see."""
-        return self.type_score < 0
+        return (self.type_score < 0) & (self.type_surprise < -SURPRISE)
 
 
 def read_residues(calphas: Points, types: Ints, lengths: Sequence[int], prediction: Prediction) -> ReadResidues:
@@ -68,10 +74,21 @@ def read_residues(calphas: Points, types: Ints, lengths: Sequence[int], predicti
     prediction : Prediction
     """
     calpha, type_prob = _look_up(calphas, prediction)
-    odds = _log_odds(type_prob, type_prob.mean(axis=0))
-    own = np.where(types == UNKNOWN_TYPE, 0, odds[np.arange(len(types)), types])
     placed = _log_odds(calpha, np.full(1, prediction.threshold, np.float32))
-    return ReadResidues(calpha, _averaged(placed, lengths), own.astype(np.float32), _averaged(own, lengths))
+    odds = _log_odds(type_prob, type_prob.mean(axis=0))
+    own = np.where(types == UNKNOWN_TYPE, 0, odds[np.arange(len(types)), types]).astype(np.float32)
+    score = _averaged(own, lengths)
+    surprise = _surprise(score, odds, type_prob, lengths)
+    return ReadResidues(calpha, _averaged(placed, lengths), own, score, surprise)
+
+
+def _surprise(score: Floats, odds: Floats, type_prob: Floats, lengths: Sequence[int]) -> Floats:
+    """Averaged scores against mean and deviation of averages over types drawn from the network's probabilities."""
+    expected = (type_prob * odds).sum(axis=1)
+    variance = (type_prob * odds**2).sum(axis=1) - expected**2
+    counted = np.concatenate([_window_sizes(length) for length in lengths])
+    deviation = np.sqrt(np.maximum(_averaged(variance, lengths), 1e-6) / counted)
+    return ((score - _averaged(expected, lengths)) / deviation).astype(np.float32)
 
 
 def _log_odds(probability: Floats, background: Floats) -> Floats:
@@ -117,6 +134,16 @@ def _averaged(scores: NDArray[np.floating], lengths: Sequence[int]) -> Floats:
 
 def _moving_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     sums = np.concatenate([[0.0], np.cumsum(values)])
-    place = np.arange(len(values))
-    first, last = np.maximum(place - HALF_WINDOW, 0), np.minimum(place + HALF_WINDOW + 1, len(values))
+    first, last = _window(len(values))
     return (sums[last] - sums[first]) / (last - first)
+
+
+def _window(length: int) -> tuple[Ints, Ints]:
+    """First residue of the window around every residue of a chain, and the one behind its last."""
+    place = np.arange(length)
+    return np.maximum(place - HALF_WINDOW, 0), np.minimum(place + HALF_WINDOW + 1, length)
+
+
+def _window_sizes(length: int) -> Ints:
+    first, last = _window(length)
+    return last - first

@@ -1,5 +1,7 @@
 """The network's check finds planted faults in a model that it otherwise agrees with."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,16 @@ def test_a_stretch_in_empty_space_is_flagged(calphas, types, prediction):
     assert read.misplaced()[24:36].all()
     assert not read.misplaced()[60:].any()
     assert (read.calpha[20:40] == 0).all()
+
+
+def test_types_that_cannot_be_read_are_not_called_wrong(calphas, types, prediction):
+    """A network that hardly knows: every type score is around 0, and none is a surprise."""
+    unsure = 0.03 * prediction.type_prob + 0.97 * np.float32(1 / 20)
+    unreadable = replace(prediction, type_prob=unsure)
+    shuffled = np.random.default_rng(5).permutation(types)
+    read = read_residues(calphas, shuffled, LENGTHS, unreadable)
+    assert (read.type_score < 0).mean() > 0.3
+    assert not read.mistyped().any()
 
 
 def test_chains_do_not_mix(calphas, types, prediction):

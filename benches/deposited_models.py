@@ -1,6 +1,6 @@
 """Score the deposited models of a folder of maps, and how well planted errors are found, for docs/accuracy.md.
 
-Usage: python scripts/score_deposited.py MAPS_FOLDER
+Usage: python benches/deposited_models.py MAPS_FOLDER
 
 The folder holds `manifest.csv` with the columns emdb, pdb, resolution, map and model, and the files it names.
 """
@@ -61,15 +61,16 @@ def planted(file, prediction):
     calphas, types, lengths = calphas_of(file)
     for spoil in (shifted, shuffled):
         rng = np.random.default_rng(0)
-        scores, wrong = [], []
+        scores, flags, wrong = [], [], []
         for _ in range(PLANTS):
             stretch = draw_stretch(lengths, rng)
             changed = types.copy()
             changed[stretch] = spoil(types, stretch, rng)
-            scores.append(read_residues(calphas, changed, lengths, prediction).type_score)
+            read = read_residues(calphas, changed, lengths, prediction)
+            scores.append(read.type_score)
+            flags.append(read.mistyped())
             wrong.append(np.isin(np.arange(len(types)), stretch))
-        scores, wrong = np.concatenate(scores), np.concatenate(wrong)
-        flagged = scores < 0
+        scores, flagged, wrong = map(np.concatenate, (scores, flags, wrong))
         yield f"{area(-scores, wrong):.3f}, {wrong[flagged].mean():.2f}, {flagged[wrong].mean():.2f}"
 
 
