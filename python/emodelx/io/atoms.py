@@ -226,7 +226,7 @@ def _sites(residue: gemmi.Residue) -> Iterator[_AtomSite]:
         by_altloc[atom.altloc] += atom.occ
     alternatives: dict[str, list[gemmi.Atom]] = {}
     for atom in residue:
-        if not atom.is_hydrogen():
+        if not atom.is_hydrogen() and atom.element.atomic_number > 0:  # dummy atoms have none
             alternatives.setdefault(atom.name, []).append(atom)
     for name, atoms in alternatives.items():
         best = max(atoms, key=lambda atom: by_altloc[atom.altloc])

@@ -107,7 +107,7 @@ def _against_map(file: ModelFile, scatterers: Scatterers, evidence: Evidence, th
         fit,
         float(np.nanmean(q_scores[scatterers.residues != NO_RESIDUE])),
         int((~inside).sum()),
-        residue_correlations(seen, density, fit.density, radius)[:count],
+        residue_correlations(seen, density, fit.density, radius, count),
         _by_residue(q_scores, scatterers.residues, count),
         read_residues(*calphas_of(file), evidence.prediction),
     )

@@ -18,7 +18,7 @@ from emodelx.scoring.density import (
     structure_factors,
     synthesise,
 )
-from emodelx.scoring.scatterers import NO_RESIDUE, Scatterers
+from emodelx.scoring.scatterers import Scatterers
 
 LEAST_RADIUS = 3.0
 """Angstrom; voxels this close to a residue's atoms count for it, or as far as the resolution where that is more."""
@@ -122,7 +122,9 @@ def correlation(mine: Floats, theirs: Floats) -> float:
     return float(x @ y / norm) if norm > 0 else 0.0
 
 
-def residue_correlations(scatterers: Scatterers, density: DensityMap, model: Floats, radius: float) -> Floats:
+def residue_correlations(
+    scatterers: Scatterers, density: DensityMap, model: Floats, radius: float, residues: int
+) -> Floats:
     """Correlate model and map around every residue.
 
     Parameters
@@ -133,13 +135,14 @@ def residue_correlations(scatterers: Scatterers, density: DensityMap, model: Flo
         The model's density.
     radius : float
         Voxels this close to an atom of the residue count, in Angstrom.
+    residues : int
+        Residues of the model, those without atoms too.
 
     Returns
     -------
-    ndarray, dtype=float32, shape=(r,)
+    ndarray, dtype=float32, shape=(residues,)
         NaN for residues with fewer than two voxels in the map.
     """
-    residues = int(scatterers.residues.max(initial=NO_RESIDUE)) + 1
     result = np.full(residues, np.nan, np.float32)
     ball = _ball(density, radius)
     step = max(1, _PAIRS_AT_ONCE // len(ball) // 10)  # a residue has about ten atoms

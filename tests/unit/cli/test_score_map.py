@@ -119,6 +119,25 @@ def test_atoms_outside_are_counted(files, invoke):
     assert 10 < json.loads(result.stdout)["atoms_outside"] < 60
 
 
+def test_calphas_alone_are_scored(files, invoke):
+    lines = (files / "model.pdb").read_text().splitlines()
+    (files / "calphas.pdb").write_text("\n".join(line for line in lines if line[12:16] == " CA ") + "\n")
+    result = invoke(files / "calphas.pdb", "-v", files / "map.mrc", "--resolution", 3, "--json")
+    values = json.loads(result.stdout)
+    assert (values["ramachandran_favoured"], values["bond_rms"], values["clashscore"]) == (None, None, 0)
+    assert values["cc_mask"] > 0.5
+
+
+def test_an_empty_last_residue_is_scored(files, invoke):
+    lines = (files / "model.pdb").read_text().splitlines()
+    emptied = [line[:54] + "  0.00" + line[60:] if line[22:26] == "  12" else line for line in lines]
+    (files / "emptied.pdb").write_text("\n".join(emptied) + "\n")
+    table = files / "emptied.csv"
+    result = invoke(files / "emptied.pdb", "-v", files / "map.mrc", "--resolution", 3, "--table", table)
+    assert result.exit_code == 0, result.exception
+    assert list(csv.DictReader(table.read_text().splitlines()))[-1]["cc"] == ""
+
+
 def test_an_input_is_not_overwritten(files, invoke):
     result = invoke(files / "model.pdb", "-v", files / "map.mrc", "--table", files / "model.pdb")
     assert isinstance(result.exception, InputError)

@@ -102,7 +102,7 @@ def test_residue_correlations_are_those_of_the_slow_twin(scatterers, empty_map, 
     density = with_values(empty_map, rng.normal(size=empty_map.values.shape))
     model = rng.normal(size=empty_map.values.shape).astype(np.float32)
     places = np.argwhere(np.ones(density.values.shape)) * density.spacing + density.origin
-    found = residue_correlations(scatterers, density, model, radius)
+    found = residue_correlations(scatterers, density, model, radius, 10)
     for residue in range(10):
         mine = scatterers.positions[scatterers.residues == residue]
         near = np.linalg.norm(places[:, None] - mine, axis=2).min(axis=1) <= radius
@@ -114,7 +114,7 @@ def test_residues_outside_have_no_correlation(scatterers, empty_map):
     far = Scatterers(
         scatterers.positions + 100, scatterers.elements, scatterers.occupancy, scatterers.b_factors, scatterers.residues
     )
-    assert np.isnan(residue_correlations(far, empty_map, empty_map.values, 3.0)).all()
+    assert np.isnan(residue_correlations(far, empty_map, empty_map.values, 3.0, 10)).all()
 
 
 def test_no_contrast_no_correlation():
