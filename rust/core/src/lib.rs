@@ -9,6 +9,7 @@ pub mod bridge;
 pub mod candidates;
 pub mod cells;
 pub mod chains;
+pub mod chemistry;
 pub mod cover;
 pub mod dbscan;
 pub mod error;
