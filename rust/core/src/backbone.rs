@@ -35,6 +35,8 @@ const N_CA: f64 = 1.458;
 const CA_C: f64 = 1.525;
 const C_O: f64 = 1.231;
 const CA_C_O: f64 = 120.4;
+/// Degrees by which torsions at the ends usually differ from those beside.
+const UNLIKE: f64 = 45.0;
 /// Energy of an atom where the density is as at the Calphas around.
 const DENSITY_WEIGHT: f64 = 1.0;
 /// Residues to either side whose Calphas tell how dense the map is.
@@ -206,10 +208,16 @@ impl<'a> Builder<'a> {
 
     /// Energy of residue `i` between two planes: its torsions and its angle N-CA-C.
     fn junction(&self, i: usize, before: &State, after: &State) -> f64 {
-        let ([c_before, _, n], [c, _, n_after], calpha) = (&before.atoms, &after.atoms, &self.trace.calphas[i]);
-        let (phi, psi) = (torsion(c_before, n, calpha, c), torsion(n, calpha, c, n_after));
-        let off = (angle(n, calpha, c).to_degrees() - self.usual_angle(i)) / ANGLE_DEVIATION;
+        let [phi, psi] = self.phi_psi(i, before, after);
+        let bend = angle(&before.atoms[2], &self.trace.calphas[i], &after.atoms[0]);
+        let off = (bend.to_degrees() - self.usual_angle(i)) / ANGLE_DEVIATION;
         ramachandran(self.class(i), phi, psi) + 0.5 * off * off
+    }
+
+    /// Torsions of residue `i` between two planes.
+    fn phi_psi(&self, i: usize, before: &State, after: &State) -> [f64; 2] {
+        let ([c_before, _, n], [c, _, n_after], calpha) = (&before.atoms, &after.atoms, &self.trace.calphas[i]);
+        [torsion(c_before, n, calpha, c), torsion(n, calpha, c, n_after)]
     }
 
     fn class(&self, i: usize) -> Class {
@@ -226,37 +234,47 @@ impl<'a> Builder<'a> {
         let (Some(first), Some(last)) = (planes.first(), planes.last()) else {
             return calphas.iter().map(alone).collect();
         };
-        let n_first = self.first_n(&first.atoms);
-        let [c_last, o_last] = self.last_carbonyl(&last.atoms);
+        let n_first = self.first_n(first, planes.get(1));
+        let [c_last, o_last] = self.last_carbonyl(last, planes.len().checked_sub(2).map(|i| &planes[i]));
         let n = std::iter::once(n_first).chain(planes.iter().map(|s| s.atoms[2]));
         let c_and_o = planes.iter().map(|s| [s.atoms[0], s.atoms[1]]).chain(std::iter::once([c_last, o_last]));
         n.zip(calphas).zip(c_and_o).map(|((n, &calpha), [c, o])| [n, calpha, c, o]).collect()
     }
 
     /// N of the first residue, at the psi that suits it best.
-    fn first_n(&self, [c, _, n_after]: &[Point; 3]) -> Point {
-        let bend = self.usual_angle(0).to_radians();
+    fn first_n(&self, plane: &State, next: Option<&State>) -> Point {
+        let ([c, _, n_after], bend) = (&plane.atoms, self.usual_angle(0).to_radians());
         let at = |psi: f64| place(n_after, c, &self.trace.calphas[0], [N_CA, bend, psi]);
+        let beside = next.map(|next| self.phi_psi(1, plane, next));
         let energy = |psi: f64| {
             let usual = full_turn().map(|phi| ramachandran(self.class(0), phi, psi)).fold(f64::INFINITY, f64::min);
-            usual + self.misfit(0, &[at(psi)])
+            usual + beside.map_or(0.0, |[_, other]| unlike(psi, other)) + self.misfit(0, &[at(psi)])
         };
         at(best_turn(energy))
     }
 
     /// C and O of the last residue, at the phi and psi that suit it best.
-    fn last_carbonyl(&self, [c_before, _, n]: &[Point; 3]) -> [Point; 2] {
-        let last = self.types.len() - 1;
+    fn last_carbonyl(&self, plane: &State, before: Option<&State>) -> [Point; 2] {
+        let ([c_before, _, n], last) = (&plane.atoms, self.types.len() - 1);
         let calpha = &self.trace.calphas[last];
         let at = |phi: f64, psi: f64| {
             let c = place(c_before, n, calpha, [CA_C, self.usual_angle(last).to_radians(), phi]);
             [c, place(n, calpha, &c, [C_O, CA_C_O.to_radians(), wrapped(psi + PI)])]
         };
-        let energy = |phi: f64, psi: f64| ramachandran(self.class(last), phi, psi) + self.misfit(last, &at(phi, psi));
+        let beside = before.map(|before| self.phi_psi(last - 1, before, plane));
+        let energy = |phi: f64, psi: f64| {
+            let usual = ramachandran(self.class(last), phi, psi);
+            usual + beside.map_or(0.0, |[f, p]| unlike(phi, f) + unlike(psi, p)) + self.misfit(last, &at(phi, psi))
+        };
         let best_psi = |phi: f64| best_turn(|psi| energy(phi, psi));
         let phi = best_turn(|phi| energy(phi, best_psi(phi)));
         at(phi, best_psi(phi))
     }
+}
+
+/// Energy of a torsion at an end of the run that is not as in the next residue: most go on as they were.
+fn unlike(torsion: f64, other: f64) -> f64 {
+    0.5 * (wrapped(torsion - other).to_degrees() / UNLIKE).powi(2)
 }
 
 /// A residue without neighbours, turned in no particular way.

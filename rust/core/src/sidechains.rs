@@ -23,6 +23,8 @@ pub type Atoms = [Option<Point>; MOST_ATOMS];
 const LONGEST_BOND: f64 = 2.0;
 /// Deviations by which chi1 is turned, and what that costs.
 const TURNS: [(f64, f64); 3] = [(0.0, 0.0), (-1.0, 0.5), (1.0, 0.5)];
+/// Side chains with more chis have enough rotamers as they are.
+const TURNED: usize = 2;
 /// Conformations so much worse than the best of the residue are left out.
 const WORST: f64 = 12.0;
 /// Energy of a clash at which atoms are as near as they ever are, and the part of the sum of radii where that is.
@@ -120,6 +122,7 @@ struct Conformation {
     energy: f64,
     /// Atoms beyond Cbeta in the order of their slots.
     balls: Vec<Ball>,
+    room: Room,
 }
 
 impl<'a> Fixed<'a> {
@@ -168,7 +171,8 @@ impl<'a> Fixed<'a> {
         if all.is_empty() {
             return vec![(0.0, [0.0; 4])];
         }
-        all.iter().flat_map(|r| TURNS.iter().map(move |t| turned(r, t))).collect()
+        let turns = if AMINO_ACIDS[usize::from(self.types[i])].chi.len() <= TURNED { &TURNS[..] } else { &TURNS[..1] };
+        all.iter().flat_map(|r| turns.iter().map(move |t| turned(r, t))).collect()
     }
 
     fn bonded(&self, before: usize, after: usize) -> bool {
@@ -190,7 +194,7 @@ impl<'a> Fixed<'a> {
         let beyond = atoms.iter().enumerate().skip(CB + 1);
         let balls: Vec<Ball> = beyond.filter_map(|(slot, at)| at.map(|at| Ball::new(at, acid.element(slot)))).collect();
         let energy = usual + balls.iter().map(|ball| self.clashes(i, ball)).sum::<f64>() - self.fit(i, &balls);
-        Conformation { energy, balls }
+        Conformation { energy, room: Room::around(&balls.iter().map(|b| b.at).collect::<Vec<_>>()), balls }
     }
 
     /// The residue with its side chain at these chis.
@@ -240,21 +244,32 @@ fn built_on(atoms: &Atoms, placement: &Placement, chi: &[f64; 4]) -> Option<Poin
     Some(place(&a?, &b?, &c?, [placement.bond, placement.angle, turn]))
 }
 
-/// A sphere around all conformations of a residue.
+/// A sphere around atoms.
+#[derive(Debug, Clone, Copy)]
 struct Room {
     centre: Point,
     radius: f64,
 }
 
+impl Room {
+    fn around(points: &[Point]) -> Self {
+        let total = points.iter().fold([0.0; 3], |total, p| sum(&total, p));
+        let centre = scaled(&total, 1.0 / points.len().max(1) as f64);
+        let squared = points.iter().map(|p| squared_distance(p, &centre)).fold(0.0, f64::max);
+        Self { centre, radius: squared.sqrt() }
+    }
+
+    /// Whether atoms in the two may touch.
+    fn touches(&self, other: &Self) -> bool {
+        let reach = self.radius + other.radius + REACH;
+        squared_distance(&self.centre, &other.centre) < reach * reach
+    }
+}
+
+/// A sphere around all conformations of a residue; none where it has no atoms beyond Cbeta.
 fn room(choices: &[Conformation]) -> Option<Room> {
     let all: Vec<Point> = choices.iter().flat_map(|c| c.balls.iter().map(|b| b.at)).collect();
-    let total = all.iter().fold([0.0; 3], |total, p| sum(&total, p));
-    let centre = scaled(&total, 1.0 / all.len() as f64);
-    let radius = all
-        .iter()
-        .map(|p| squared_distance(p, &centre))
-        .fold(None, |most: Option<f64>, d| Some(most.map_or(d, |m| m.max(d))))?;
-    Some(Room { centre, radius: radius.sqrt() })
+    (!all.is_empty()).then(|| Room::around(&all))
 }
 
 /// Energies of all residues that can touch.
@@ -268,10 +283,7 @@ fn interactions(choices: &[Vec<Conformation>], monitor: &Monitor) -> Result<Vec<
         let (i, own) = &rooms[a];
         let mut near: Vec<usize> = cells.near(&own.centre, 1).filter(|&b| b > a).collect();
         near.sort_unstable();
-        let touching = near.into_iter().map(|b| &rooms[b]).filter(|(_, other)| {
-            let reach = own.radius + other.radius + REACH;
-            squared_distance(&own.centre, &other.centre) < reach * reach
-        });
+        let touching = near.into_iter().map(|b| &rooms[b]).filter(|(_, other)| own.touches(other));
         Ok(touching.filter_map(|(j, _)| pair(*i, *j, choices)).collect())
     };
     let found: Result<Vec<Vec<Pair>>, CoreError> = (0..rooms.len()).into_par_iter().map(of).collect();
@@ -281,6 +293,9 @@ fn interactions(choices: &[Vec<Conformation>], monitor: &Monitor) -> Result<Vec<
 /// Energies of two residues; none where they never touch.
 fn pair(first: usize, second: usize, choices: &[Vec<Conformation>]) -> Option<Pair> {
     let between = |a: &Conformation, b: &Conformation| {
+        if !a.room.touches(&b.room) {
+            return 0.0;
+        }
         a.balls.iter().flat_map(|p| b.balls.iter().map(move |q| p.energy(q))).sum::<f64>()
     };
     let energy: Vec<f64> =
