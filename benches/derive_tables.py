@@ -20,7 +20,7 @@ from structure_runs import Run, read_runs
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS
 
 Values = NDArray[np.float64]
-N, CA, C, O, CB = range(5)
+N, CA, C, CARBONYL_O, CB = range(5)
 TABLES = Path(__file__).parents[1] / "rust/core/data"
 RESOLUTION = 2.2
 LEAST_FREQUENCY = 0.002
@@ -104,10 +104,10 @@ def plane_bin(before: Values, after: Values, turn: Values) -> NDArray[np.int64]:
 
 
 def plane_angles(run: Run) -> tuple[NDArray[np.int64], Values]:
-    """Bins of the inner peptide planes of a run, and the torsion of their C=O to the Calpha before less half the turn."""
+    """Bins of the inner peptide planes, and the torsion of their C=O to the Calpha before, less half the turn."""
     a, b, c, d = (run.atoms[i : len(run.atoms) - 3 + i, CA] for i in range(4))
     turn = torsion(a, b, c, d)
-    carbonyl = run.atoms[1:-2, O] - run.atoms[1:-2, C]
+    carbonyl = run.atoms[1:-2, CARBONYL_O] - run.atoms[1:-2, C]
     return plane_bin(angle(a, b, c), angle(b, c, d), turn), wrap(torsion(a, b, c, c + carbonyl) - turn / 2)
 
 
@@ -122,8 +122,8 @@ def two_modes(angles: Values) -> list[float]:
         off = wrap(angles[:, None] - means)
         belongs = share * np.exp(-0.5 * (off / deviation) ** 2) / deviation + 1e-9
         belongs /= belongs.sum(axis=1, keepdims=True)
-        share = (belongs.sum(axis=0) + [1, 0.2]) / (len(angles) + 1.2)
-        means = means + (belongs * off).sum(axis=0) / (belongs.sum(axis=0) + [0.5, 0.1])
+        share = (belongs.sum(axis=0) + np.array([1, 0.2])) / (len(angles) + 1.2)
+        means = means + (belongs * off).sum(axis=0) / (belongs.sum(axis=0) + np.array([0.5, 0.1]))
         variance = ((belongs * off**2).sum(axis=0) + 3 * np.array([9, 23]) ** 2) / (belongs.sum(axis=0) + 3)
         deviation = np.clip(np.sqrt(variance), 3, 70)
     return [share[0], *wrap(means), *deviation]
@@ -270,7 +270,7 @@ class SideChains:
 # ---- files ----
 
 
-def literal(value: Any) -> str:  # noqa: ANN401 - nested lists of numbers
+def literal(value: Any) -> str:  # nested lists of numbers
     """Write nested sequences of numbers as an array that Rust and Python read alike; one innermost list per line."""
     rows = list(value)
     if isinstance(rows[0], (int, float)):

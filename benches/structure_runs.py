@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,6 +96,6 @@ def _split(entry: str, types: NDArray[np.int64], atoms: NDArray[np.float64], cha
     bond = np.linalg.norm(atoms[1:, 0] - atoms[:-1, 2], axis=1)
     bonded = whole[1:] & whole[:-1] & (chain[1:] == chain[:-1]) & (bond < LONGEST_PEPTIDE_BOND)
     edges = [0, *(np.flatnonzero(~bonded) + 1), len(types)]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         if end - start >= FEWEST_RESIDUES and whole[start]:
             yield Run(entry, types[start:end], atoms[start:end])

@@ -24,12 +24,12 @@ const FINE: (usize, f64) = (9, 1.5);
 /// C, O and the next N of a plane: along the line of the Calphas, and towards O.
 const TRANS_PLANE: [[f64; 2]; 3] = [[1.431, 0.527], [1.652, 1.739], [2.400, -0.383]];
 const CIS_PLANE: [[f64; 2]; 3] = [[0.801, 1.298], [0.216, 2.383], [2.138, 1.218]];
-/// Angle N-CA-C of glycine and of the others, and its deviation, in degrees.
+/// Angle N-CA-C of glycine and of the others, in degrees. Its deviation is that of rigid planes through Calphas without
+/// error, and what an Angstrom of error adds to it.
 const GLYCINE_ANGLE: f64 = 112.8;
 const OTHER_ANGLE: f64 = 111.0;
-const ANGLE_DEVIATION: f64 = 3.0;
-/// Degrees by which an Angstrom of error of the Calphas makes the planes less sure.
-const PLANE_ERROR: f64 = 25.0;
+const ANGLE_DEVIATION: f64 = 5.0;
+const ANGLE_ERROR: f64 = 12.0;
 /// Bonds (Angstrom) and angles (degrees) of the ends: N-CA, N-CA-C, CA-C, C-O and CA-C-O.
 const N_CA: f64 = 1.458;
 const CA_C: f64 = 1.525;
@@ -38,7 +38,7 @@ const CA_C_O: f64 = 120.4;
 /// Degrees by which torsions at the ends usually differ from those beside.
 const UNLIKE: f64 = 45.0;
 /// Energy of an atom where the density is as at the Calphas around.
-const DENSITY_WEIGHT: f64 = 1.0;
+const DENSITY_WEIGHT: f64 = 10.0;
 /// Residues to either side whose Calphas tell how dense the map is.
 const AROUND: usize = 8;
 /// Main-chain probabilities below this tell nothing more.
@@ -190,8 +190,7 @@ impl<'a> Builder<'a> {
         let calphas = &self.trace.calphas;
         let [a, b, c, d] = calphas.get(i.checked_sub(1)?..i + 3)? else { return None };
         let turn = torsion(a, b, c, d);
-        let error = PLANE_ERROR.to_radians() * self.trace.error;
-        (!self.trace.cis[i]).then(|| (PlaneModes::of(angle(a, b, c), angle(b, c, d), turn, error), turn))
+        (!self.trace.cis[i]).then(|| (PlaneModes::of(angle(a, b, c), angle(b, c, d), turn), turn))
     }
 
     /// Energy of atoms of the peptide after residue `i` in the map and the probabilities.
@@ -210,7 +209,7 @@ impl<'a> Builder<'a> {
     fn junction(&self, i: usize, before: &State, after: &State) -> f64 {
         let [phi, psi] = self.phi_psi(i, before, after);
         let bend = angle(&before.atoms[2], &self.trace.calphas[i], &after.atoms[0]);
-        let off = (bend.to_degrees() - self.usual_angle(i)) / ANGLE_DEVIATION;
+        let off = (bend.to_degrees() - self.usual_angle(i)) / ANGLE_DEVIATION.hypot(ANGLE_ERROR * self.trace.error);
         ramachandran(self.class(i), phi, psi) + 0.5 * off * off
     }
 

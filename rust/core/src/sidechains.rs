@@ -37,7 +37,7 @@ const DISULFIDE_ENERGY: f64 = -5.0;
 /// Sulfurs nearer than this are bonded rather than clashing.
 const DISULFIDE_REACH: f64 = 2.9;
 /// Energy per atom where the density is as at the main chain around.
-const DENSITY_WEIGHT: f64 = 1.5;
+const DENSITY_WEIGHT: f64 = 6.0;
 /// Residues to either side whose main chains tell how dense the map is.
 const AROUND: usize = 8;
 /// Reach of the largest clash in Angstrom.

@@ -30,14 +30,14 @@ pub struct PlaneModes {
 }
 
 impl PlaneModes {
-    /// The modes for Calphas with the angles `before` and `after` and the torsion `turn`, known to `error` radians.
+    /// The modes for Calphas with the angles `before` and `after` and the torsion `turn` between them.
     #[must_use]
-    pub fn of(before: f64, after: f64, turn: f64, error: f64) -> Self {
+    pub fn of(before: f64, after: f64, turn: f64) -> Self {
         let bend = |a: f64| ((a.to_degrees() - 80.0) / 11.0).clamp(0.0, BENDS as f64 - 1.0) as usize;
         let turn = (((turn.to_degrees() + 180.0) / 15.0).max(0.0) as usize) % TURNS;
         let [share, mean1, mean2, deviation1, deviation2] =
             PLANES[(bend(before) * BENDS + bend(after)) * TURNS + turn].map(f64::from);
-        let deviation = [deviation1, deviation2].map(|d| d.to_radians().hypot(error));
+        let deviation = [deviation1, deviation2].map(f64::to_radians);
         Self { share, mean: [mean1.to_radians(), mean2.to_radians()], deviation }
     }
 
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn planes_of_helices_point_along_the_axis() {
-        let modes = PlaneModes::of(91_f64.to_radians(), 91_f64.to_radians(), 50_f64.to_radians(), 0.0);
+        let modes = PlaneModes::of(91_f64.to_radians(), 91_f64.to_radians(), 50_f64.to_radians());
         let best = (0..360).min_by(|&a, &b| {
             let energy = |d: i32| modes.energy(f64::from(d).to_radians());
             energy(a).total_cmp(&energy(b))
