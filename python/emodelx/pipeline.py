@@ -104,7 +104,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         stepper = Stepper(store, config.run, config.resume, log)
         prediction, candidates, traced = run_stages(config, inputs, sources, stepper)
         _tell_traced(traced.record, log) if config.no_sequence else _judge(traced.record, log)
-        atoms = _atoms(inputs, sources, prediction, traced, stepper).record
+        atoms = _atoms(config, inputs, sources, (prediction, traced), stepper)
         model = traced.record.calphas_of(atoms)
         draft = files.draft(store.folder / "results")
         for refusal in write_models(draft, atoms, config.write_pdb):
@@ -179,15 +179,18 @@ def run_stages(
 
 
 def _atoms(
+    config: BuildConfig,
     inputs: Inputs,
     sources: dict[str, InputFile],
-    prediction: Kept[Prediction],
-    model: Kept[CalphaModel],
+    traced: tuple[Kept[Prediction], Kept[CalphaModel]],
     stepper: Stepper,
-) -> Kept[AtomicModel]:
+) -> AtomicModel:
     """Build all atoms of the Calpha model, in the map where there is one."""
+    prediction, model = traced
+    if config.no_sequence:
+        return model.record.without_side_chains()  # nobody knows its direction
     density = Kept(inputs.map.density, sources["map"].sha256) if inputs.map else Kept(None, "")
-    return stepper.step("atoms", build_atoms, model, prediction, density)
+    return stepper.step("atoms", build_atoms, model, prediction, density).record
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ fn neighbours(problem: &Problem) -> Vec<Vec<usize>> {
 }
 
 /// Energies of the states of the other variable of a pair, with this one in state `s`.
-fn row<'a>(problem: &Problem, pair: &'a Pair, variable: usize, s: usize) -> impl Iterator<Item = f64> {
+fn row(problem: &Problem, pair: &Pair, variable: usize, s: usize) -> impl Iterator<Item = f64> {
     let width = problem.own[pair.second].len();
     let (start, step, count) =
         if pair.first == variable { (s * width, 1, width) } else { (s, width, problem.own[pair.first].len()) };

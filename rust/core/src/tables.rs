@@ -1,5 +1,8 @@
 //! What is usual in proteins: tables derived from structures by `benches/derive_tables.py`.
 
+// Some of the derived numbers happen to be near mathematical constants.
+#![allow(clippy::approx_constant)]
+
 use std::f64::consts::TAU;
 
 use crate::chemistry;

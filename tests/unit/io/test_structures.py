@@ -161,7 +161,7 @@ def test_a_folder_that_is_not_there(tmp_path, write):
         (Sequence("p", "MKV", (), 63), "more than one character"),
         (Sequence("p", "MKV", ("AB",), 1), "more than one character"),
         (Sequence("p", "M" * 10_050), "residue number 10050"),
-        (Sequence("p", "M" * 2_000, (), 50), "800050 atoms"),
+        (Sequence("p", "M" * 2_000, (), 7), "112007 atoms"),
     ],
 )
 def test_pdb_refuses_what_does_not_fit(tmp_path, sequence, message):

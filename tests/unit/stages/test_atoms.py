@@ -76,7 +76,7 @@ def test_neighbours_are_bonded_and_gaps_are_not(model, prediction):
 
 def test_a_torn_chain_is_not_bonded(model, prediction):
     positions = model.chains[1].positions.copy()
-    positions[20:] += 0.35 * (positions[20] - positions[19])
+    positions[20:] += 0.6 * (positions[20] - positions[19])
     torn = replace(model, chains=(replace(model.chains[1], positions=positions),))
     (chain,) = build_atoms(torn, prediction, None, RUN).chains
     assert bond(chain.atoms, 18) == pytest.approx(1.33, abs=0.05)
