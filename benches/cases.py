@@ -127,7 +127,7 @@ def run_case(case: Case, cases: Path, prediction: Path) -> Outcome:
         _, _, model = run_stages(config, inputs, sources, stepper)
         seconds.append(time.process_time() - began)
     peak = peak_memory() or 0
-    write_mmcif(model_file, model)
+    write_mmcif(model_file, model.record.without_side_chains())
     found = compare(read_calphas(model_file), read_calphas(cases / f"{case.name}_truth.pdb.gz"))
     return Outcome(case, {name: getattr(found, name) for name in ACCURACY}, min(seconds), peak / 1e9)
 

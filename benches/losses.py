@@ -120,8 +120,8 @@ def run_case(case: Case, cases: Path, prediction: Path) -> Counter[str]:
     stepper = Stepper(NoStore(config.output), config.run, reuse=False, progress=SILENT)
     sources = {"prediction": InputFile(str(prediction), sha256="")}
     read, candidates, model = run_stages(config, read_inputs(config), sources, stepper)
-    links = link_candidates(candidates, read, config.links, config.run)
-    return losses(model, candidates, links, read_calphas(cases / f"{case.name}_truth.pdb.gz"))
+    links = link_candidates(candidates, read.record, config.links, config.run)
+    return losses(model.record, candidates, links, read_calphas(cases / f"{case.name}_truth.pdb.gz"))
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 __version__: str
 
 _Progress = Callable[[int, int], object] | None
+_Field = tuple[NDArray[np.float32], Sequence[float], Sequence[float]]
 _SparseArrays = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 def dbscan(
@@ -340,4 +341,54 @@ def q_scores(
     -------
     ndarray, shape=(n,)
         -1 to 1; NaN outside the map.
+    """
+
+def build_main_chains(
+    runs: Sequence[tuple[NDArray[np.float64], NDArray[np.uint8]]],
+    density: _Field | None,
+    main_chain: _Field | None,
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[NDArray[np.float64]]:
+    """Build main chains through Calphas.
+
+    Parameters
+    ----------
+    runs : sequence of (ndarray, ndarray)
+        Calphas (n, 3) of residues that follow one another without a gap, and their types (n,), 0 to 19.
+    density : (ndarray, (3,), (3,)) or None
+        A map (nx, ny, nz), the position of its first voxel and its voxel size in Angstrom.
+    main_chain : (ndarray, (3,), (3,)) or None
+        Probability of main chain, likewise.
+
+    Returns
+    -------
+    list of ndarray, shape=(n, 4, 3)
+        N, CA, C and O of every residue of every run.
+    """
+
+def pack_side_chains(
+    main_chains: NDArray[np.float64],
+    types: NDArray[np.uint8],
+    density: _Field | None,
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> NDArray[np.float64]:
+    """Place all side chains of a complex together.
+
+    Parameters
+    ----------
+    main_chains : ndarray, shape=(n, 4, 3)
+        N, CA, C and O of all residues of all chains, in order.
+    types : ndarray, shape=(n,)
+        0 to 19.
+    density : (ndarray, (3,), (3,)) or None
+        As for `build_main_chains`.
+
+    Returns
+    -------
+    ndarray, shape=(n, 14, 3)
+        Atoms by slot; NaN where the type has no such atom.
     """

@@ -13,10 +13,11 @@ from emodelx.inputs import Inputs, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
-from emodelx.records import CalphaModel, Candidates, Links, Prediction
+from emodelx.records import AtomicModel, CalphaModel, Candidates, Links, Prediction
 from emodelx.report.results import ResultFiles, write_models, write_profiles, write_tables, write_viewer
 from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues, sequence_copies
 from emodelx.runlog import RunLog
+from emodelx.stages.atoms import build_atoms
 from emodelx.stages.bridge import bridge_gaps
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.chains import register_chains
@@ -47,6 +48,9 @@ class BuildResult:
     Attributes
     ----------
     model : CalphaModel
+        With the Calphas of `atoms`.
+    atoms : AtomicModel
+        The same residues with all heavy atoms.
     candidates : Candidates
     prediction : Prediction
         What the network said.
@@ -55,6 +59,7 @@ class BuildResult:
     """
 
     model: CalphaModel
+    atoms: AtomicModel
     candidates: Candidates
     prediction: Prediction
     report: RunReport
@@ -97,10 +102,12 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         store = Store(files.folder / "work")
         store.open()
         stepper = Stepper(store, config.run, config.resume, log)
-        prediction, candidates, model = run_stages(config, inputs, sources, stepper)
-        _tell_traced(model, log) if config.no_sequence else _judge(model, log)
+        prediction, candidates, traced = run_stages(config, inputs, sources, stepper)
+        _tell_traced(traced.record, log) if config.no_sequence else _judge(traced.record, log)
+        atoms = _atoms(config, inputs, sources, (prediction, traced), stepper)
+        model = traced.record.calphas_of(atoms)
         draft = files.draft(store.folder / "results")
-        for refusal in write_models(draft, model, config.write_pdb):
+        for refusal in write_models(draft, atoms, config.write_pdb):
             log.warn(refusal)
         write_viewer(draft, model, config.map, inputs.map.density if inputs.map else None)
         facts = _facts(config, inputs, started)
@@ -109,7 +116,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
             inputs=sources,
             assumptions=log.notes,
             warnings=log.warnings,
-            resolution=prediction.resolution,
+            resolution=prediction.record.resolution,
             candidates=len(candidates),
             residues_built=model.placed_count(),
             residues_expected=expected_residues(model),
@@ -122,7 +129,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         if config.no_sequence:
             write_profiles(draft, model, candidates)
         draft.move_to(files)
-    return BuildResult(model, candidates, prediction, report, files)
+    return BuildResult(model, atoms, candidates, prediction.record, report, files)
 
 
 def _sources(config: BuildConfig, inputs: Inputs) -> dict[str, InputFile]:
@@ -152,8 +159,8 @@ def _tell(inputs: Inputs, sources: dict[str, InputFile], log: RunLog) -> None:
 
 def run_stages(
     config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper
-) -> tuple[Prediction, Candidates, CalphaModel]:
-    """Go from the inputs to the registered model; `build` does so, and writes the files.
+) -> tuple[Kept[Prediction], Candidates, Kept[CalphaModel]]:
+    """Go from the inputs to the Calpha model; `build` does so, adds the other atoms and writes the files.
 
     Parameters
     ----------
@@ -168,7 +175,22 @@ def run_stages(
     links = stepper.step("links", link_candidates, found, prediction, config.links)
     graph = Graph(prediction, found, links)
     model = _trace(config, graph, stepper) if config.no_sequence else _register(config, inputs, graph, stepper)
-    return prediction.record, found.record, model.record
+    return prediction, found.record, model
+
+
+def _atoms(
+    config: BuildConfig,
+    inputs: Inputs,
+    sources: dict[str, InputFile],
+    traced: tuple[Kept[Prediction], Kept[CalphaModel]],
+    stepper: Stepper,
+) -> AtomicModel:
+    """Build all atoms of the Calpha model, in the map where there is one."""
+    prediction, model = traced
+    if config.no_sequence:
+        return model.record.without_side_chains()  # nobody knows its direction
+    density = Kept(inputs.map.density, sources["map"].sha256) if inputs.map else Kept(None, "")
+    return stepper.step("atoms", build_atoms, model, prediction, density).record
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from emodelx.constants import AMINO_ACIDS, MOST_ATOMS
+from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, MOST_ATOMS
 
 Points = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -300,6 +300,15 @@ class CalphaModel:
         """Number of residues with a position."""
         return int(sum(chain.placed().sum() for chain in self.chains))
 
+    def calphas_of(self, atomic: "AtomicModel") -> "CalphaModel":
+        """Return the model with its Calphas where the model built from it has them."""
+        moved = {chain.name: chain for chain in atomic.chains}
+        return replace(self, chains=tuple(_moved(c, moved[c.name]) if c.name in moved else c for c in self.chains))
+
+    def without_side_chains(self) -> "AtomicModel":
+        """Return the residues as they are, with no atom but the Calpha."""
+        return AtomicModel(self.sequences, tuple(_bare(c, self.sequences[c.sequence]) for c in self.chains))
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -336,7 +345,7 @@ class AtomicChain:
     numbers : ndarray, dtype=int64, shape=(r,)
         0-based position of every residue in its sequence, ascending; a jump is a gap of the model.
     types : ndarray, dtype=uint8, shape=(r,)
-        Index of the amino acid in `AMINO_ACIDS`.
+        Index in `AMINO_ACIDS` of the amino acid whose atoms the residue has; the sequence may say U, O or X.
     atoms : ndarray, dtype=float64, shape=(r, 14, 3)
         In Angstrom, in the order of `HEAVY_ATOMS`; NaN where an atom is absent or the slot is not used.
     confidence : ndarray, dtype=float32, shape=(r,)
@@ -369,3 +378,20 @@ class AtomicModel:
     def atom_count(self) -> int:
         """Number of atoms with a position."""
         return int(sum(np.isfinite(chain.atoms[..., 0]).sum() for chain in self.chains))
+
+
+_CALPHA = HEAVY_ATOMS["G"].split().index("CA")
+
+
+def _moved(chain: Chain, atomic: AtomicChain) -> Chain:
+    positions = chain.positions.copy()
+    positions[atomic.numbers] = atomic.atoms[:, _CALPHA]
+    return replace(chain, positions=positions)
+
+
+def _bare(chain: Chain, sequence: Sequence) -> AtomicChain:
+    numbers = np.flatnonzero(chain.placed())
+    atoms = np.full((len(numbers), MOST_ATOMS, 3), np.nan)
+    atoms[:, _CALPHA] = chain.positions[numbers]
+    types = np.maximum(sequence.codes()[numbers], AMINO_ACIDS.index("A")).astype(np.uint8)
+    return AtomicChain(chain.name, chain.sequence, numbers, types, atoms, chain.confidence[numbers])

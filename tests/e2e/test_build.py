@@ -40,7 +40,7 @@ def test_the_planted_helices_are_recovered(run, planted):
     assert {chain.name for chain in structure[0]} == {"A", "B"}
     for chain in structure[0]:
         numbers = np.array([residue.label_seq - 1 for residue in chain])
-        found = np.array([residue[0].pos.tolist() for residue in chain])
+        found = np.array([residue["CA"][0].pos.tolist() for residue in chain])
         assert len(numbers) >= 45
         error = np.linalg.norm(found - planted.positions[chain.name][numbers], axis=1)
         assert error.max() < 1.0
@@ -85,7 +85,7 @@ def test_residues_table_agrees_with_the_model(run):
     for row, (chain, residue) in zip(rows, written, strict=True):
         assert (row["chain"], int(row["label_seq"])) == (chain, residue.label_seq)
         assert gemmi.expand_one_letter(row["aa"], gemmi.ResidueKind.AA) == residue.name
-        np.testing.assert_allclose([float(row[x]) for x in "xyz"], residue[0].pos.tolist(), atol=2e-3)
+        np.testing.assert_allclose([float(row[x]) for x in "xyz"], residue["CA"][0].pos.tolist(), atol=2e-3)
         assert float(row["confidence"]) == pytest.approx(residue[0].b_iso, abs=0.01)
         assert row["provenance"] in ("traced", "threaded", "bridged", "extended")
         if row["p_A"]:

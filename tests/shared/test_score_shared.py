@@ -53,7 +53,7 @@ def spoil(truth, fasta, seed):
             index = where[entity["seq"]]
             chains.append(make_chain(index, names[index].pop(0), worsen(path, rng)))
     swap_halves(chains, rng)
-    return CalphaModel(sequences, tuple(chains))
+    return CalphaModel(sequences, tuple(chains)).without_side_chains()
 
 
 def worsen(path, rng):

@@ -10,10 +10,10 @@ from textwrap import wrap
 import gemmi
 import numpy as np
 
-from emodelx.constants import THREE_LETTER
+from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, THREE_LETTER
 from emodelx.errors import InputError, NothingBuildableError
 from emodelx.io.files import read_bytes, replacing
-from emodelx.records import CalphaModel, Chain, Ints, Points
+from emodelx.records import AtomicChain, AtomicModel, Ints, Points
 
 NOT_A_B_FACTOR = "The B-factor column holds the"
 """How the notes begin that a file carries when the column holds something else."""
@@ -24,12 +24,15 @@ CONFIDENCE_NOTE = (
 
 SIZE_LIMIT = 4 << 30
 """Bytes of a structure file at most."""
+SELENIUM = ("SEC", "SG")
+"""Residue and slot that hold selenium: selenocysteine has the atoms of cysteine but for one."""
+
 _PDB_MOST_ATOMS = 99_999
 _PDB_LAST_RESIDUE = 9_999
 _PDB_REMARK_WIDTH = 69
 
 
-def write_mmcif(path: str | Path, model: CalphaModel, min_confidence: float = 0.0) -> None:
+def write_mmcif(path: str | Path, model: AtomicModel, min_confidence: float = 0.0) -> None:
     """Write a model as mmCIF; the file appears only when it is complete.
 
     `label_seq_id` (and `auth_seq_id`) is the 1-based position in the given sequence, so gaps keep their numbers; the
@@ -38,7 +41,7 @@ def write_mmcif(path: str | Path, model: CalphaModel, min_confidence: float = 0.
     Parameters
     ----------
     path : str or Path
-    model : CalphaModel
+    model : AtomicModel
     min_confidence : float
         Residues below it (0 to 100) are left out.
 
@@ -60,7 +63,7 @@ def write_mmcif(path: str | Path, model: CalphaModel, min_confidence: float = 0.
         document.write_file(str(unfinished))
 
 
-def write_pdb(path: str | Path, model: CalphaModel, min_confidence: float = 0.0) -> None:
+def write_pdb(path: str | Path, model: AtomicModel, min_confidence: float = 0.0) -> None:
     """Write a model as PDB, with the same numbers as `write_mmcif`.
 
     Raises
@@ -80,7 +83,7 @@ def write_pdb(path: str | Path, model: CalphaModel, min_confidence: float = 0.0)
         structure.write_pdb(str(unfinished))
 
 
-def _structure(path: Path, model: CalphaModel, min_confidence: float) -> gemmi.Structure:
+def _structure(path: Path, model: AtomicModel, min_confidence: float) -> gemmi.Structure:
     chains = [
         (chain, _written(chain, model.sequences[chain.sequence].residues, min_confidence)) for chain in model.chains
     ]
@@ -107,7 +110,7 @@ def _software() -> gemmi.SoftwareItem:
     return software
 
 
-def _entities(model: CalphaModel, chains: Sequence[Chain]) -> gemmi.EntityList:
+def _entities(model: AtomicModel, chains: Sequence[AtomicChain]) -> gemmi.EntityList:
     """One entity per sequence that has a chain, named by its place in the model."""
     entities = []
     for index in sorted({chain.sequence for chain in chains}):
@@ -124,25 +127,34 @@ def _entity_id(sequence: int) -> str:
     return str(sequence + 1)
 
 
-def _written(chain: Chain, sequence: str, min_confidence: float) -> gemmi.Chain:
+def _written(chain: AtomicChain, sequence: str, min_confidence: float) -> gemmi.Chain:
     written = gemmi.Chain(chain.name)
-    for index in (chain.placed() & (chain.confidence >= min_confidence)).nonzero()[0]:
-        written.add_residue(_residue(chain, int(index), THREE_LETTER[sequence[index]]))
+    for index in np.flatnonzero(chain.confidence >= min_confidence):
+        written.add_residue(_residue(chain, int(index), THREE_LETTER[sequence[chain.numbers[index]]]))
     return written
 
 
-def _residue(chain: Chain, index: int, name: str) -> gemmi.Residue:
-    atom = gemmi.Atom()
-    atom.name, atom.element = "CA", gemmi.Element("C")
-    atom.pos = gemmi.Position(*chain.positions[index].round(3))
-    atom.occ, atom.b_iso = 1.0, round(float(chain.confidence[index]), 2)
+def _residue(chain: AtomicChain, index: int, name: str) -> gemmi.Residue:
+    number = int(chain.numbers[index]) + 1
     residue = gemmi.Residue()
     residue.name, residue.het_flag = name, "A"
-    residue.label_seq, residue.seqid = index + 1, gemmi.SeqId(index + 1, " ")
+    residue.label_seq, residue.seqid = number, gemmi.SeqId(number, " ")
     residue.subchain, residue.entity_id = chain.name, _entity_id(chain.sequence)
     residue.entity_type = gemmi.EntityType.Polymer
-    residue.add_atom(atom)
+    confidence = round(float(chain.confidence[index]), 2)
+    names = HEAVY_ATOMS[AMINO_ACIDS[chain.types[index]]].split()
+    for atom_name, position in zip(names, chain.atoms[index].round(3), strict=False):
+        if np.isfinite(position[0]):
+            residue.add_atom(_atom("SE" if (name, atom_name) == SELENIUM else atom_name, position, confidence))
     return residue
+
+
+def _atom(name: str, position: Points, confidence: float) -> gemmi.Atom:
+    atom = gemmi.Atom()
+    atom.name, atom.element = name, gemmi.Element("Se" if name == "SE" else name[0])
+    atom.pos = gemmi.Position(*position)
+    atom.occ, atom.b_iso = 1.0, confidence
+    return atom
 
 
 def _add_peptide_links(block: gemmi.cif.Block) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emodelx.errors import InputError, NothingBuildableError
 from emodelx.io.structures import write_mmcif, write_pdb
-from emodelx.records import CalphaModel, Candidates, DensityMap
+from emodelx.records import AtomicModel, CalphaModel, Candidates, DensityMap
 from emodelx.report.page import write_page
 from emodelx.report.profiles import write_profile_files
 from emodelx.report.residues import write_residues
@@ -94,7 +94,7 @@ class ResultFiles:
         shutil.rmtree(self.folder)
 
 
-def write_models(files: ResultFiles, model: CalphaModel, pdb: bool) -> list[str]:
+def write_models(files: ResultFiles, model: AtomicModel, pdb: bool) -> list[str]:
     """Write the model, its part of high confidence and, if asked, the PDB file; return why one is missing."""
     write_mmcif(files.model, model)
     refused = []

@@ -5,26 +5,34 @@
 //! number of threads.
 
 pub mod align;
+pub mod backbone;
 pub mod bridge;
 pub mod candidates;
 pub mod cells;
 pub mod chains;
+pub mod chemistry;
 pub mod cover;
 pub mod dbscan;
 pub mod error;
 pub mod extend;
+pub mod field;
 pub mod geometry;
 pub mod links;
 pub mod monitor;
+pub mod packing;
 pub mod paths;
 pub mod propagate;
 pub mod qscore;
 pub mod register;
 pub mod residues;
+pub mod sidechains;
 pub mod sparse;
 pub mod stride;
+pub mod tables;
 pub mod thread;
+pub mod trace;
 pub mod traces;
+pub mod vectors;
 pub mod volume;
 pub mod walk;
 

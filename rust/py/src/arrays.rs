@@ -1,5 +1,6 @@
 //! Checks of numpy arguments; every message names the argument and what is wrong with it.
 
+use emodelx_core::field::Field;
 use emodelx_core::sparse::SparseRows;
 use emodelx_core::volume::Volume;
 use numpy::ndarray::Dimension;
@@ -17,6 +18,9 @@ pub type SparseArguments<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'p
 
 /// Row starts, columns and values of a sparse matrix, to Python.
 pub type SparseArrays<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
+
+/// A volume, the position of its first voxel and the size of its voxels, from Python.
+pub type FieldArguments<'py> = (PyReadonlyArray3<'py, f32>, [f64; 3], [f64; 3]);
 
 /// The points of an `(n, 3)` array, all finite.
 pub fn points(name: &str, array: &PyReadonlyArray2<'_, f64>) -> PyResult<Vec<[f64; 3]>> {
@@ -47,6 +51,14 @@ pub fn volume<'a, T: Element>(name: &str, array: &'a PyReadonlyArray3<'_, T>) ->
 pub fn probabilities<'a>(name: &str, array: &'a PyReadonlyArray3<'_, f32>) -> PyResult<Volume<'a>> {
     let (values, shape) = volume(name, array)?;
     Volume::new(finite(name, values)?, shape).map_err(|e| to_python(&e))
+}
+
+/// A volume of finite values with its place in space.
+pub fn field<'a>(name: &str, (values, origin, spacing): &'a FieldArguments<'_>) -> PyResult<Field<'a>> {
+    if !origin.iter().all(|v| v.is_finite()) || !spacing.iter().all(|v| v.is_finite() && *v > 0.0) {
+        return Err(PyValueError::new_err(format!("{name} must have a finite origin and a positive spacing")));
+    }
+    Ok(Field { volume: probabilities(name, values)?, origin: *origin, spacing: *spacing })
 }
 
 /// The values of a contiguous array of one dimension.

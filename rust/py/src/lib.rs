@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, clippy::too_many_arguments)]
 
 mod arrays;
+mod backbone;
 mod candidates;
 mod chains;
 mod errors;
@@ -13,6 +14,7 @@ mod paths;
 mod propagate;
 mod qscore;
 mod register;
+mod sidechains;
 mod stride;
 mod thread;
 mod traces;
@@ -28,6 +30,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(links::link_candidates, module)?)?;
     module.add_function(wrap_pyfunction!(stride::bridge_chains, module)?)?;
     module.add_function(wrap_pyfunction!(stride::extend_chains, module)?)?;
+    module.add_function(wrap_pyfunction!(backbone::build_main_chains, module)?)?;
+    module.add_function(wrap_pyfunction!(sidechains::pack_side_chains, module)?)?;
     module.add_function(wrap_pyfunction!(thread::thread_chains, module)?)?;
     module.add_function(wrap_pyfunction!(traces::sample_hops, module)?)?;
     module.add_function(wrap_pyfunction!(propagate::propagate_types, module)?)?;

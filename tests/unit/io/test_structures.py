@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from emodelx import __version__
+from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, MOST_ATOMS
 from emodelx.errors import InputError, NothingBuildableError, ResourceError
 from emodelx.io.chain_names import name_chains
 from emodelx.io.structures import read_calphas, write_mmcif, write_pdb
-from emodelx.records import CalphaModel, Chain, Sequence
+from emodelx.records import AtomicChain, AtomicModel, Sequence
 
 
 def make_model(sequences, seed=0, missing=0.2):
@@ -18,14 +19,17 @@ def make_model(sequences, seed=0, missing=0.2):
     rng = np.random.default_rng(seed)
 
     def chain(index, name):
-        length = len(sequences[index].residues)
-        positions = rng.uniform(-200, 400, (length, 3)).round(3)
-        positions[rng.random(length) < missing] = np.nan
-        confidence = np.where(np.isnan(positions[:, 0]), 0, rng.uniform(0, 100, length)).round(2).astype(np.float32)
-        return Chain(index, name, positions, np.full(length, -1), np.ones(length, np.uint8), confidence)
+        codes = sequences[index].codes()
+        numbers = np.flatnonzero(rng.random(len(codes)) >= missing)
+        types = np.where(codes[numbers] < 0, AMINO_ACIDS.index("C"), codes[numbers]).astype(np.uint8)
+        atoms = rng.uniform(-200, 400, (len(numbers), MOST_ATOMS, 3)).round(3)
+        for own, kind in zip(atoms, types, strict=True):
+            own[len(HEAVY_ATOMS[AMINO_ACIDS[kind]].split()) :] = np.nan
+        confidence = rng.uniform(0, 100, len(numbers)).round(2).astype(np.float32)
+        return AtomicChain(name, index, numbers, types, atoms, confidence)
 
     names = name_chains(sequences)
-    return CalphaModel(tuple(sequences), tuple(chain(i, n) for i in range(len(sequences)) for n in names[i]))
+    return AtomicModel(tuple(sequences), tuple(chain(i, n) for i in range(len(sequences)) for n in names[i]))
 
 
 @pytest.fixture
@@ -34,15 +38,14 @@ def model():
 
 
 def check_read_back(model, chains):
-    """Every placed residue is there with its number, type and position, and nothing else."""
+    """Every residue is there with its number, type and Calpha, and nothing else."""
     assert [c.name for c in chains] == [c.name for c in model.chains]
     for wrote, read in zip(model.chains, chains, strict=True):
         sequence = model.sequences[wrote.sequence].residues
-        placed = np.flatnonzero(wrote.placed())
-        assert list(read.numbers) == list(placed + 1)
-        assert read.residues == "".join(sequence[i] for i in placed)
+        assert list(read.numbers) == list(wrote.numbers + 1)
+        assert read.residues == "".join(sequence[i] for i in wrote.numbers)
         assert read.sequence == sequence
-        np.testing.assert_allclose(read.positions, wrote.positions[placed], atol=5e-4)
+        np.testing.assert_allclose(read.positions, wrote.atoms[:, 1], atol=5e-4)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -51,6 +54,31 @@ def test_mmcif_round_trip(tmp_path, seed):
     model = make_model(sequences, seed)
     write_mmcif(tmp_path / "m.cif", model)
     check_read_back(model, read_calphas(tmp_path / "m.cif"))
+
+
+def test_every_atom_is_written_by_its_name_and_element(tmp_path):
+    model = make_model([Sequence("p", "MAGUXOACDEFGHIKLMNPQRSTVWY")], missing=0)
+    (chain,) = model.chains
+    write_mmcif(tmp_path / "m.cif", model)
+    (read,) = gemmi.read_structure(str(tmp_path / "m.cif"))[0]
+    for i, residue in enumerate(read):
+        names = HEAVY_ATOMS[AMINO_ACIDS[chain.types[i]]].split()
+        assert [atom.name.replace("SE", "SG") for atom in residue] == names
+        assert [atom.element.name for atom in residue if atom.name != "SE"] == [
+            n[0] for n in names if i != 3 or n != "SG"
+        ]
+        np.testing.assert_allclose([atom.pos.tolist() for atom in residue], chain.atoms[i, : len(names)], atol=5e-4)
+    assert [(residue.name, atom.element.name) for residue in read for atom in residue if atom.name == "SE"] == [
+        ("SEC", "Se")
+    ]
+
+
+def test_atoms_without_a_position_are_left_out(tmp_path):
+    model = make_model([Sequence("p", "MKV")], missing=0)
+    model.chains[0].atoms[1, 3:] = np.nan
+    write_mmcif(tmp_path / "m.cif", model)
+    (read,) = gemmi.read_structure(str(tmp_path / "m.cif"))[0]
+    assert [atom.name for atom in read[1]] == ["N", "CA", "C"]
 
 
 def test_pdb_round_trip(tmp_path):
@@ -73,8 +101,8 @@ def test_mmcif_categories(tmp_path, model):
     assert list(block.find_values("_struct_asym.id")) == ["Q", "B1", "A", "B"]
     assert list(block.find_values("_struct_asym.entity_id")) == ["1", "1", "1", "2"]
     atoms = block.find("_atom_site.", ["label_seq_id", "auth_seq_id", "label_asym_id", "auth_asym_id", "label_atom_id"])
-    assert len(atoms) == model.placed_count()
-    assert all(row[0] == row[1] and row[2] == row[3] and row[4] == "CA" for row in atoms)
+    assert len(atoms) == model.atom_count()
+    assert all(row[0] == row[1] and row[2] == row[3] for row in atoms)
     assert {row[1] for row in block.find("_software.", ["name", "version"])} == {__version__}
     assert "not a B factor" in gemmi.cif.as_string(block.find_value("_pdbx_database_remark.text"))
     assert "." not in list(block.find_values("_chem_comp.type"))
@@ -82,11 +110,12 @@ def test_mmcif_categories(tmp_path, model):
 
 def test_confidence_is_in_the_b_factor_column_and_in_the_metric(tmp_path, model):
     write_mmcif(tmp_path / "m.cif", model)
-    expected = np.concatenate([chain.confidence[chain.placed()] for chain in model.chains])
+    expected = np.concatenate([chain.confidence for chain in model.chains])
     structure = gemmi.read_structure(str(tmp_path / "m.cif"))
-    atoms = [site.atom for site in structure[0].all()]
-    np.testing.assert_allclose([atom.b_iso for atom in atoms], expected, atol=0.006)
-    assert {atom.occ for atom in atoms} == {1.0}
+    residues = [residue for chain in structure[0] for residue in chain]
+    for residue, confidence in zip(residues, expected, strict=True):
+        np.testing.assert_allclose([atom.b_iso for atom in residue], confidence, atol=0.006)
+        assert {atom.occ for atom in residue} == {1.0}
     block = gemmi.cif.read(str(tmp_path / "m.cif")).sole_block()
     local = [float(v) for v in block.find_values("_ma_qa_metric_local.metric_value")]
     np.testing.assert_allclose(local, expected, atol=0.006)
@@ -96,7 +125,7 @@ def test_low_confidence_is_left_out(tmp_path, model):
     write_mmcif(tmp_path / "m.cif", model, min_confidence=70)
     read = sum(map(len, read_calphas(tmp_path / "m.cif")))
     assert read == sum(int((chain.confidence >= 70).sum()) for chain in model.chains)
-    assert 0 < read < model.placed_count()
+    assert 0 < read < sum(map(len, model.chains))
 
 
 def test_same_model_gives_same_bytes(tmp_path, model):
@@ -116,7 +145,7 @@ def test_nothing_to_write(tmp_path, write):
     with pytest.raises(NothingBuildableError, match="no residue"):
         write(tmp_path / "m", make_model([Sequence("p", "MKV")]), min_confidence=100.1)
     with pytest.raises(NothingBuildableError, match="no residue"):
-        write(tmp_path / "m", CalphaModel((Sequence("p", "MKV"),)))
+        write(tmp_path / "m", AtomicModel((Sequence("p", "MKV"),)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -132,7 +161,7 @@ def test_a_folder_that_is_not_there(tmp_path, write):
         (Sequence("p", "MKV", (), 63), "more than one character"),
         (Sequence("p", "MKV", ("AB",), 1), "more than one character"),
         (Sequence("p", "M" * 10_050), "residue number 10050"),
-        (Sequence("p", "M" * 2_000, (), 50), "100050 atoms"),
+        (Sequence("p", "M" * 2_000, (), 7), "112007 atoms"),
     ],
 )
 def test_pdb_refuses_what_does_not_fit(tmp_path, sequence, message):
@@ -143,7 +172,7 @@ def test_pdb_refuses_what_does_not_fit(tmp_path, sequence, message):
 
 def test_pdb_refuses_far_coordinates(tmp_path):
     model = make_model([Sequence("p", "MKV")], missing=0)
-    model.chains[0].positions[1, 2] = -1000.5
+    model.chains[0].atoms[1, 1, 2] = -1000.5
     with pytest.raises(InputError, match="coordinates"):
         write_pdb(tmp_path / "m.pdb", model)
 
@@ -154,7 +183,7 @@ def test_pdb_holds_62_chains(tmp_path):
 
 
 def test_pdb_says_what_the_b_factors_are(tmp_path, model):
-    write_pdb(tmp_path / "m.pdb", CalphaModel(model.sequences, model.chains[:1]))
+    write_pdb(tmp_path / "m.pdb", AtomicModel(model.sequences, model.chains[:1]))
     assert "REMARK 999 The B-factor column holds the confidence" in (tmp_path / "m.pdb").read_text()
 
 
@@ -295,7 +324,7 @@ def test_bad_files_are_named_in_one_line(tmp_path, content, message):
 def test_calpha_without_coordinates(tmp_path):
     write_mmcif(tmp_path / "m.cif", make_model([Sequence("p", "MKVLAW")], missing=0))
     document = gemmi.cif.read(str(tmp_path / "m.cif"))
-    document.sole_block().find(["_atom_site.Cartn_x"])[2][0] = "?"
+    document.sole_block().find(["_atom_site.Cartn_x"])[1][0] = "?"
     document.write_file(str(tmp_path / "m.cif"))
     with pytest.raises(InputError, match="without coordinates"):
         read_calphas(tmp_path / "m.cif")

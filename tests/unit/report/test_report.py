@@ -134,7 +134,7 @@ def test_the_surface_covers_most_calphas(model):
 
 def test_the_initial_model_holds_what_is_sure(model, tmp_path):
     files = ResultFiles(tmp_path, "m")
-    assert write_models(files, model, pdb=True) == []
+    assert write_models(files, model.without_side_chains(), pdb=True) == []
     assert gemmi.read_structure(str(files.model))[0].count_atom_sites() == 5
     assert gemmi.read_structure(str(files.initial))[0].count_atom_sites() == 2
     assert files.pdb.exists()
@@ -143,7 +143,7 @@ def test_the_initial_model_holds_what_is_sure(model, tmp_path):
 def test_what_cannot_be_written_is_said(model, tmp_path):
     files = ResultFiles(tmp_path, "m")
     unsure = replace(model, chains=(replace(model.chains[1], name="LONG"),))
-    refused = write_models(files, unsure, pdb=True)
+    refused = write_models(files, unsure.without_side_chains(), pdb=True)
     assert len(refused) == 2
     assert "no residue has a confidence of 70 or more" in refused[0]
     assert "no PDB file" in refused[1]
@@ -155,7 +155,7 @@ def test_what_cannot_be_written_is_said(model, tmp_path):
 def test_results_move_together_the_model_last(model, tmp_path, monkeypatch):
     final = ResultFiles(tmp_path, "m")
     draft = final.draft(tmp_path / "work" / "results")
-    write_models(draft, model, pdb=False)
+    write_models(draft, model.without_side_chains(), pdb=False)
     draft.report.write_text("{}")
     moved = []
     replace_file = Path.replace
