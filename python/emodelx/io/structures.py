@@ -24,6 +24,7 @@ CONFIDENCE_NOTE = (
 
 SIZE_LIMIT = 4 << 30
 """Bytes of a structure file at most."""
+
 SELENIUM = ("SEC", "SG")
 """Residue and slot that hold selenium: selenocysteine has the atoms of cysteine but for one."""
 
