@@ -10,6 +10,7 @@ pub mod candidates;
 pub mod cells;
 pub mod chains;
 pub mod cover;
+pub mod chemistry;
 pub mod dbscan;
 pub mod error;
 pub mod extend;
