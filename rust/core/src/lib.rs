@@ -19,6 +19,7 @@ pub mod links;
 pub mod monitor;
 pub mod paths;
 pub mod propagate;
+pub mod refine;
 pub mod register;
 pub mod residues;
 pub mod sparse;

@@ -11,6 +11,7 @@ mod gate;
 mod links;
 mod paths;
 mod propagate;
+mod refine;
 mod register;
 mod stride;
 mod thread;
@@ -32,6 +33,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(propagate::propagate_types, module)?)?;
     module.add_function(wrap_pyfunction!(chains::assign_chains, module)?)?;
     module.add_function(wrap_pyfunction!(paths::trace_paths, module)?)?;
+    module.add_function(wrap_pyfunction!(refine::refine_atoms, module)?)?;
+    module.add_function(wrap_pyfunction!(refine::measure_geometry, module)?)?;
+    module.add_function(wrap_pyfunction!(refine::map_correlations, module)?)?;
     module.add_function(wrap_pyfunction!(register::register_runs, module)?)?;
     Ok(())
 }

@@ -1,0 +1,187 @@
+//! Atoms that are not bonded keep apart.
+
+use rayon::prelude::*;
+
+use crate::cells::{Cells, squared_distance};
+use crate::chemistry::{AMINO_ACIDS, C, Element, type_of};
+use crate::{CoreError, Point};
+
+use super::topology::{Atom, Topology};
+use super::vector::{add, minus};
+
+/// Angstrom beyond contact up to which neighbours are listed; the list holds until an atom moved half of it.
+const SKIN: f64 = 1.0;
+/// Greatest distance at which two atoms touch.
+const REACH: f64 = 3.6;
+/// How much nearer two atoms may come that can share a hydrogen.
+const HYDROGEN_BOND: f64 = 0.2;
+/// Distance that atoms of other molecules are kept at; what starts nearer is bound to them, and left alone.
+const FOREIGN: f64 = 3.0;
+/// Atoms whose neighbours are looked for together.
+const CHUNK: usize = 512;
+/// An overlap of the van der Waals spheres by more than this is a clash (`MolProbity`).
+const CLASH: f64 = 0.4;
+
+/// Distances at which two kinds of atoms touch.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// Half of the contact distance that the refinement keeps; carbons stand for their hydrogens too.
+    contact: f64,
+    /// Van der Waals radius (`MolProbity`: Word et al., J. Mol. Biol. 285 (1999) 1711).
+    radius: f64,
+    polar: bool,
+}
+
+/// Carbons beyond the main chain without a hydrogen, by type.
+const BARE: &[(char, &[&str])] = &[
+    ('D', &["CG"]),
+    ('E', &["CD"]),
+    ('F', &["CG"]),
+    ('H', &["CG"]),
+    ('N', &["CG"]),
+    ('Q', &["CD"]),
+    ('R', &["CZ"]),
+    ('W', &["CG", "CD2", "CE2"]),
+    ('Y', &["CG", "CZ"]),
+];
+
+fn size_of(atom: &Atom) -> Size {
+    let name = AMINO_ACIDS[atom.amino].atoms[atom.slot];
+    let in_table = |(code, names): &(char, &[&str])| type_of(*code) == Some(atom.amino) && names.contains(&name);
+    match atom.element() {
+        Element::Carbon if atom.slot == C || BARE.iter().any(in_table) => {
+            Size { contact: 1.65, radius: 1.65, polar: false }
+        }
+        Element::Carbon => Size { contact: 1.75, radius: 1.70, polar: false },
+        Element::Nitrogen => Size { contact: 1.50, radius: 1.55, polar: true },
+        Element::Oxygen => Size { contact: 1.40, radius: 1.40, polar: true },
+        Element::Sulfur => Size { contact: 1.75, radius: 1.80, polar: false },
+    }
+}
+
+/// The neighbours of every atom, and how far from them it keeps.
+#[derive(Debug)]
+pub struct Repulsion {
+    sizes: Vec<Size>,
+    /// Atoms within three bonds, per atom.
+    near_by_bonds: Vec<Vec<usize>>,
+    /// Atoms of other molecules, which do not move.
+    foreign: Vec<Point>,
+    /// Per atom, those of `foreign` that it is bound to.
+    bound: Vec<Vec<usize>>,
+    neighbours: Vec<Vec<Neighbour>>,
+    /// Where the atoms were when the neighbours were listed.
+    listed_at: Vec<Point>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Neighbour {
+    /// Index of an atom, or of one of `foreign` beyond their number.
+    index: u32,
+    /// Distance that is kept.
+    apart: f32,
+}
+
+impl Repulsion {
+    /// Repulsion of the atoms of a model from each other and from `foreign` atoms.
+    pub fn new(topology: &Topology, positions: &[Point], foreign: Vec<Point>) -> Result<Self, CoreError> {
+        let mut new = Self {
+            sizes: topology.atoms.iter().map(size_of).collect(),
+            near_by_bonds: topology.near_by_bonds(),
+            foreign,
+            bound: vec![Vec::new(); positions.len()],
+            neighbours: Vec::new(),
+            listed_at: Vec::new(),
+        };
+        let cells = Cells::new(&new.foreign, FOREIGN)?;
+        for (bound, point) in new.bound.iter_mut().zip(positions) {
+            let touches = |f: &usize| squared_distance(&new.foreign[*f], point) < FOREIGN * FOREIGN;
+            bound.extend(cells.near(point, 1).filter(touches));
+        }
+        new.list(positions)?;
+        Ok(new)
+    }
+
+    /// Lists the neighbours anew if an atom came so far that the old list may lack one.
+    pub fn update(&mut self, positions: &[Point]) -> Result<(), CoreError> {
+        let limit = (SKIN / 2.0) * (SKIN / 2.0);
+        if self.listed_at.iter().zip(positions).any(|(a, b)| squared_distance(a, b) > limit) {
+            self.list(positions)?;
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, positions: &[Point]) -> Result<(), CoreError> {
+        let all: Vec<Point> = positions.iter().chain(&self.foreign).copied().collect();
+        let cells = Cells::new(&all, REACH + SKIN)?;
+        let atoms: Vec<usize> = (0..positions.len()).collect();
+        let near = |&i: &usize| self.around(i, &all, &cells, positions.len());
+        self.neighbours = atoms.par_iter().with_min_len(CHUNK).map(near).collect();
+        self.listed_at = positions.to_vec();
+        Ok(())
+    }
+
+    fn around(&self, i: usize, all: &[Point], cells: &Cells, own: usize) -> Vec<Neighbour> {
+        let neighbour = |j: usize| {
+            let apart = if j < own { self.apart(i, j)? } else { self.apart_from_foreign(i, j - own)? };
+            let reach = apart + SKIN;
+            let near = squared_distance(&all[i], &all[j]) < reach * reach;
+            near.then_some(Neighbour { index: j as u32, apart: apart as f32 })
+        };
+        cells.near(&all[i], 1).filter_map(neighbour).collect()
+    }
+
+    /// Distance that two atoms keep; None if bonds say how far apart they are.
+    fn apart(&self, i: usize, j: usize) -> Option<f64> {
+        if self.near_by_bonds[i].binary_search(&j).is_ok() {
+            return None;
+        }
+        let (a, b) = (self.sizes[i], self.sizes[j]);
+        Some(a.contact + b.contact - if a.polar && b.polar { HYDROGEN_BOND } else { 0.0 })
+    }
+
+    fn apart_from_foreign(&self, i: usize, f: usize) -> Option<f64> {
+        (!self.bound[i].contains(&f)).then_some(FOREIGN)
+    }
+
+    /// Energy of atom `i`, half of that which it shares with other atoms, and its gradient.
+    #[must_use]
+    pub fn of_atom(&self, i: usize, positions: &[Point]) -> (f64, Point) {
+        let (mut energy, mut gradient) = (0.0, [0.0; 3]);
+        for neighbour in &self.neighbours[i] {
+            let (j, apart) = (neighbour.index as usize, f64::from(neighbour.apart));
+            let (other, share) = match positions.get(j) {
+                Some(other) => (other, 0.5),
+                None => (&self.foreign[j - positions.len()], 1.0),
+            };
+            let between = minus(&positions[i], other);
+            let squared = between.iter().map(|v| v * v).sum::<f64>();
+            if squared >= apart * apart {
+                continue;
+            }
+            let distance = squared.sqrt();
+            let overlap = apart - distance;
+            energy += share * 0.5 * overlap * overlap;
+            if distance > 1e-6 {
+                add(&mut gradient, &between, -overlap / distance);
+            }
+        }
+        (energy, gradient)
+    }
+
+    /// Pairs of atoms of the model whose spheres overlap too much.
+    #[must_use]
+    pub fn clashes(&self, positions: &[Point]) -> usize {
+        let clash = |i: usize, j: usize| {
+            let (a, b) = (self.sizes[i], self.sizes[j]);
+            let allowed = CLASH + if a.polar && b.polar { HYDROGEN_BOND } else { 0.0 };
+            let least = a.radius + b.radius - allowed;
+            squared_distance(&positions[i], &positions[j]) < least * least
+        };
+        let of_atom = |(i, list): (usize, &Vec<Neighbour>)| {
+            let later = list.iter().map(|n| n.index as usize).filter(|&j| j > i && j < positions.len());
+            later.filter(|&j| clash(i, j)).count()
+        };
+        self.neighbours.iter().enumerate().map(of_atom).sum()
+    }
+}
