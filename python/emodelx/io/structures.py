@@ -223,9 +223,7 @@ def read_calphas(path: str | Path) -> tuple[CalphaChain, ...]:
         When the file is missing, damaged, no structure, without protein, or has a residue twice.
     """
     path = Path(path)
-    structure = _parse(path)
-    structure.setup_entities()
-    structure.assign_label_seq_id()
+    structure = read_structure(path)
     chains = [_calpha_chain(path, structure, chain) for chain in structure[0]]
     chains = [chain for chain in chains if len(chain) > 0]
     if not chains:
@@ -233,7 +231,14 @@ def read_calphas(path: str | Path) -> tuple[CalphaChain, ...]:
     return tuple(chains)
 
 
-def _parse(path: Path) -> gemmi.Structure:
+def read_structure(path: Path) -> gemmi.Structure:
+    """Parse a PDB or mmCIF file; entities are set up and residues labelled where the file gives the sequence.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, damaged, no structure or without atoms.
+    """
     content = read_bytes(path, _SIZE_LIMIT)
     try:
         structure = gemmi.read_structure_string(content, format=gemmi.CoorFormat.Detect)
@@ -242,12 +247,14 @@ def _parse(path: Path) -> gemmi.Structure:
         raise InputError(f"{path}: not a PDB or mmCIF file that can be read ({reason})") from error
     if len(structure) == 0 or len(structure[0]) == 0:
         raise InputError(f"{path}: holds no atoms; give a model in mmCIF or PDB format")
+    structure.setup_entities()
+    structure.assign_label_seq_id()
     return structure
 
 
 def _calpha_chain(path: Path, structure: gemmi.Structure, chain: gemmi.Chain) -> CalphaChain:
     residues = [residue for residue in chain.first_conformer() if _calphas(residue)]
-    _require_once(path, chain.name, residues)
+    require_once(path, chain.name, residues)
     labelled = all(residue.label_seq is not None for residue in residues)
     best = [max(_calphas(residue), key=lambda atom: atom.occ) for residue in residues]
     positions = np.array([atom.pos.tolist() for atom in best], np.float64).reshape(-1, 3)
@@ -255,10 +262,10 @@ def _calpha_chain(path: Path, structure: gemmi.Structure, chain: gemmi.Chain) ->
         raise InputError(f"{path}: chain {chain.name} has a Calpha without coordinates")
     return CalphaChain(
         chain.name,
-        residues="".join(_one_letter(residue.name) for residue in residues),
+        residues="".join(one_letter(residue.name) for residue in residues),
         numbers=np.array([residue.label_seq if labelled else residue.seqid.num for residue in residues], np.int64),
         positions=positions,
-        sequence=_full_sequence(structure, chain) if labelled else "",
+        sequence=full_sequence(structure, chain) if labelled else "",
     )
 
 
@@ -270,7 +277,7 @@ def _calphas(residue: gemmi.Residue) -> list[gemmi.Atom]:
     return []
 
 
-def _require_once(path: Path, chain: str, residues: list[gemmi.Residue]) -> None:
+def require_once(path: Path, chain: str, residues: list[gemmi.Residue]) -> None:
     """Refuse chains that share a name: gemmi joins their residues of one number."""
     alternatives = Counter(
         (str(residue.seqid), residue.label_seq, atom.altloc) for residue in residues for atom in _calphas(residue)
@@ -280,12 +287,14 @@ def _require_once(path: Path, chain: str, residues: list[gemmi.Residue]) -> None
             raise InputError(f"{path}: chain {chain} has residue {number} twice; give every chain its own name")
 
 
-def _full_sequence(structure: gemmi.Structure, chain: gemmi.Chain) -> str:
+def full_sequence(structure: gemmi.Structure, chain: gemmi.Chain) -> str:
+    """One-letter codes of the sequence that the file gives for a chain; empty where it gives none."""
     entity = structure.get_entity_of(chain.get_polymer())
     names = entity.full_sequence if entity else []
-    return "".join(_one_letter(gemmi.Entity.first_mon(name)) for name in names)
+    return "".join(one_letter(gemmi.Entity.first_mon(name)) for name in names)
 
 
-def _one_letter(residue_name: str) -> str:
+def one_letter(residue_name: str) -> str:
+    """Letter of a residue, of its parent where it is modified, X where unknown."""
     code = gemmi.find_tabulated_residue(residue_name).one_letter_code.upper()
     return code if code.isalpha() else "X"

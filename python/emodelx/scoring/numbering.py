@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
 
+from emodelx.io.residue_numbers import UNKNOWN, letters, own_sequence
 from emodelx.io.structures import CalphaChain
 from emodelx.records import Ints
 
 UNPLACED = -1
 """Stands for no common sequence, and for no position in one."""
 
-_UNKNOWN = "X"
 _WORD = 4  # long enough that unrelated sequences of 400 residues share about one word by chance
 _SAME_WORDS = 0.7  # a point mutation costs four words, so this is about 93 % identity
 _SAME_RESIDUES = 0.95
@@ -53,11 +52,11 @@ class _Worded:
     def __post_init__(self) -> None:
         places = range(len(self.residues) - _WORD, -1, -1)
         words = {self.residues[i : i + _WORD]: i for i in places}
-        object.__setattr__(self, "words", {word: i for word, i in words.items() if _UNKNOWN not in word})
+        object.__setattr__(self, "words", {word: i for word, i in words.items() if UNKNOWN not in word})
 
     def known(self) -> int:
         """Number of residues that are known."""
-        return len(self.residues) - self.residues.count(_UNKNOWN)
+        return len(self.residues) - self.residues.count(UNKNOWN)
 
 
 def number_chains(
@@ -94,11 +93,11 @@ def _alike(sequence: _Worded, other: _Worded) -> bool:
 def _united(residues: str, others: str, shift: int) -> str:
     """Residues of two sequences that differ only in what is known; `others` begins at `shift`."""
     start, end = min(0, shift), max(len(residues), len(others) + shift)
-    united = np.full(end - start, ord(_UNKNOWN), np.uint8)
+    united = np.full(end - start, ord(UNKNOWN), np.uint8)
     for known, at in ((others, shift - start), (residues, -start)):
-        letters = _letters(known)
-        places = np.flatnonzero(letters != ord(_UNKNOWN))
-        united[places + at] = letters[places]
+        codes = letters(known)
+        places = np.flatnonzero(codes != ord(UNKNOWN))
+        united[places + at] = codes[places]
     return united.tobytes().decode("ascii")
 
 
@@ -114,28 +113,7 @@ def _number(chains: Sequence[CalphaChain], common: list[_Worded]) -> list[Number
 
 
 def _own_sequence(chain: CalphaChain) -> tuple[str, Ints]:
-    """The sequence that a chain counts its residues in, and where they are in it.
-
-    That is the full sequence of the file, else one made of the author's numbers with X between; where numbers do not
-    ascend (insertion codes), the residues just follow one another.
-    """
-    numbers = chain.numbers
-    if _counts_in_sequence(chain):
-        return chain.sequence, numbers - 1
-    if len(chain) == 0 or (np.diff(numbers) <= 0).any() or numbers[-1] - numbers[0] > 10 * len(chain) + 1000:
-        return chain.residues, np.arange(len(chain))
-    places = numbers - numbers[0]
-    residues = np.full(places[-1] + 1, ord(_UNKNOWN), np.uint8)
-    residues[places] = _letters(chain.residues)
-    return residues.tobytes().decode("ascii"), places
-
-
-def _counts_in_sequence(chain: CalphaChain) -> bool:
-    """Whether the numbers of a chain are positions in its full sequence; not every program keeps to that."""
-    places = chain.numbers - 1
-    if len(places) == 0 or places.min() < 0 or places.max() >= len(chain.sequence):
-        return False
-    return bool((_letters(chain.sequence)[places] == _letters(chain.residues)).mean() > 0.5)
+    return own_sequence(chain.residues, chain.numbers, chain.sequence)
 
 
 def _map(sequence: _Worded, common: list[_Worded]) -> NumberedChain:
@@ -168,10 +146,10 @@ def _shift(sequence: _Worded, other: _Worded) -> int | None:
     """The shift that the common words agree on, if nearly all residues are equal with it."""
     votes = Counter(other.words[word] - at for word, at in sequence.words.items() if word in other.words)
     shift = votes.most_common(1)[0][0]
-    mine, theirs = _letters(sequence.residues), _letters(other.residues)
+    mine, theirs = letters(sequence.residues), letters(other.residues)
     start, end = max(0, -shift), min(len(mine), len(theirs) - shift)
     mine, theirs = mine[start:end], theirs[start + shift : end + shift]
-    both = (mine != ord(_UNKNOWN)) & (theirs != ord(_UNKNOWN))
+    both = (mine != ord(UNKNOWN)) & (theirs != ord(UNKNOWN))
     equal = int((mine == theirs)[both].sum())
     enough = equal >= _SAME_RESIDUES * both.sum() and 2 * equal >= min(sequence.known(), other.known())
     return shift if enough else None
@@ -179,20 +157,16 @@ def _shift(sequence: _Worded, other: _Worded) -> int | None:
 
 def _align(sequence: str, common: str) -> Ints:
     """Position in `common` of every residue of `sequence`; X is left out on both sides."""
-    mine = np.flatnonzero(_letters(sequence) != ord(_UNKNOWN))
-    theirs = np.flatnonzero(_letters(common) != ord(_UNKNOWN))
+    mine = np.flatnonzero(letters(sequence) != ord(UNKNOWN))
+    theirs = np.flatnonzero(letters(common) != ord(UNKNOWN))
     query, target = [sequence[i] for i in mine], [common[i] for i in theirs]
     scoring = gemmi.AlignmentScoring()
     for name, value in _SCORING.items():
         setattr(scoring, name, value)
     alignment = gemmi.align_string_sequences(query, target, [], scoring)
-    in_query = _letters(alignment.add_gaps("".join(query), 1)) != ord("-")
-    in_target = _letters(alignment.add_gaps("".join(target), 2)) != ord("-")
+    in_query = letters(alignment.add_gaps("".join(query), 1)) != ord("-")
+    in_target = letters(alignment.add_gaps("".join(target), 2)) != ord("-")
     both = in_query & in_target
     positions = np.full(len(sequence), UNPLACED)
     positions[mine[(in_query.cumsum() - 1)[both]]] = theirs[(in_target.cumsum() - 1)[both]]
     return positions
-
-
-def _letters(sequence: str) -> NDArray[np.uint8]:
-    return np.frombuffer(sequence.encode("ascii"), np.uint8)
