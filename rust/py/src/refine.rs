@@ -5,9 +5,7 @@ use emodelx_core::refine::Model;
 use emodelx_core::refine::density::Density;
 use emodelx_core::refine::target::Weights;
 use emodelx_core::refine::topology::Residue;
-use numpy::{
-    PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods,
-};
+use numpy::{PyArray1, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -20,8 +18,8 @@ type ModelArrays<'py> =
     (PyReadonlyArray1<'py, u8>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray3<'py, f64>);
 /// The map and its voxel size.
 type DensityArrays<'py> = (PyReadonlyArray3<'py, f32>, [f64; 3]);
-/// Weights of Ramachandran, rotamers, repulsion, map and anchors.
-type WeightArguments = (f64, f64, f64, f64, f64);
+/// Weights of Ramachandran, rotamers, repulsion, map and anchors, and whether to repair first.
+type WeightArguments = (f64, f64, f64, f64, f64, bool);
 /// Atoms, bond rms, angle rms, residues with phi and psi, favoured ones, outliers, clashes.
 type QualityNumbers = (usize, f64, f64, usize, usize, usize, usize);
 
@@ -41,8 +39,8 @@ pub fn refine_atoms<'py>(
     let (residues, foreign) = (residues(&model)?, arrays::points("foreign", &foreign)?);
     let places = arrays::some_points("places", &places)?;
     let density = to_density(&density)?;
-    let (ramachandran, rotamers, repulsion, map, anchors) = weights;
-    let weights = Weights { ramachandran, rotamers, repulsion, map, anchors };
+    let (ramachandran, rotamers, repulsion, map, anchors, repairs) = weights;
+    let weights = Weights { ramachandran, rotamers, repulsion, map, anchors, repairs };
     let refined = enter(py, &Run { threads, progress }, |monitor| {
         let mut model = Model::new(&residues, foreign)?;
         model.refine(density, weights, &places, iterations, monitor)?;

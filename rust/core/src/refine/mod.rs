@@ -9,6 +9,7 @@ pub mod fit;
 pub mod lbfgs;
 pub mod quality;
 pub mod ramachandran;
+pub mod repair;
 pub mod repulsion;
 pub mod restraints;
 pub mod spline;
@@ -22,6 +23,7 @@ use crate::{CoreError, Monitor, Point};
 
 use density::Density;
 use quality::Quality;
+use repair::Repair;
 use repulsion::Repulsion;
 use restraints::Restraints;
 use target::{Anchor, Target, Weights};
@@ -59,7 +61,13 @@ impl Model {
             return Err(CoreError::Invalid(format!("{} places for {} residues", places.len(), self.residues)));
         }
         monitor.begin(iterations);
-        let repulsion = self.repulsion()?;
+        let mut repulsion = self.repulsion()?;
+        if weights.repairs {
+            let (topology, restraints) = (&self.topology, &self.restraints);
+            let repair = Repair { topology, restraints, density, repulsion: &repulsion, weights };
+            repair.apply(&mut self.positions)?;
+            repulsion.update(&self.positions)?;
+        }
         let calphas = self.topology.atoms.iter().enumerate().filter(|(_, atom)| atom.slot == CA);
         let anchor = |(atom, a): (usize, &topology::Atom)| places[a.residue].map(|place| Anchor { atom, place });
         let anchors = calphas.filter_map(anchor).collect();

@@ -12,7 +12,7 @@ use super::vector::{add, minus};
 /// Angstrom beyond contact up to which neighbours are listed; the list holds until an atom moved half of it.
 const SKIN: f64 = 1.0;
 /// Greatest distance at which two atoms touch.
-const REACH: f64 = 3.6;
+pub const REACH: f64 = 3.6;
 /// How much nearer two atoms may come that can share a hydrogen.
 const HYDROGEN_BOND: f64 = 0.2;
 /// Distance that atoms of other molecules are kept at; what starts nearer is bound to them, and left alone.
@@ -167,6 +167,25 @@ impl Repulsion {
             }
         }
         (energy, gradient)
+    }
+
+    /// Half the squared overlap of atom `i`, moved to `point`, with the atoms that `counts` lets through.
+    pub fn overlap(
+        &self,
+        (i, point): (usize, &Point),
+        positions: &[Point],
+        cells: &Cells,
+        counts: impl Fn(usize) -> bool,
+    ) -> f64 {
+        let with = |j: usize| {
+            let squared = squared_distance(point, &positions[j]);
+            if squared >= REACH * REACH || !counts(j) {
+                return 0.0;
+            }
+            let overlap = self.apart(i, j).map_or(0.0, |apart| (apart - squared.sqrt()).max(0.0));
+            0.5 * overlap * overlap
+        };
+        cells.near(point, 1).map(with).sum()
     }
 
     /// Pairs of atoms of the model whose spheres overlap too much.

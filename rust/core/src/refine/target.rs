@@ -8,7 +8,7 @@ use crate::{CoreError, Point};
 use super::density::Density;
 use super::ramachandran::Ramachandran;
 use super::repulsion::Repulsion;
-use super::restraints::Restraints;
+use super::restraints::{Restraints, Rotamer};
 use super::topology::{Backbone, Chunk, Distance, SideChain, Topology, Volume};
 use super::torsion;
 use super::vector::{add, cross, dot, minus, norm, scaled};
@@ -27,6 +27,8 @@ pub struct Weights {
     pub map: f64,
     /// Per squared Angstrom from the anchor.
     pub anchors: f64,
+    /// Whether peptides are turned and rotamers changed first.
+    pub repairs: bool,
 }
 
 /// An atom that is held near a place.
@@ -158,20 +160,37 @@ pub fn scattering(element: Element) -> f64 {
     }
 }
 
-/// The wells of the rotamer that a side chain is nearest to, in units of its deviations; common ones are favoured.
+/// The wells of the rotamer that a side chain is nearest to.
 fn nearest_rotamer(side_chain: &SideChain, restraints: &Restraints, positions: &[Point]) -> Vec<Well> {
     let angles: Vec<f64> = side_chain.chi.iter().map(|four| torsion::angle(&four.map(|a| positions[a]))).collect();
-    let last = angles.len() - 1;
-    let fold = |c: usize| if AMINO_ACIDS[side_chain.amino].symmetric && c == last { 2.0 } else { 1.0 };
-    let wells = restraints.rotamers(side_chain.amino).iter().map(|rotamer| {
-        let chi = side_chain.chi.iter().zip(&rotamer.chi).enumerate();
-        let well = |(c, (&atoms, &(mean, sd)))| Well { atoms, mean, fold: fold(c), stiffness: 1.0 / (sd * sd) };
-        (rotamer.share, chi.map(well).collect::<Vec<Well>>())
-    });
-    let cost = |(share, wells): &(f64, Vec<Well>)| {
-        angles.iter().zip(wells).map(|(a, w)| w.energy(*a)).sum::<f64>() - share.ln()
+    let rotamers = restraints.rotamers(side_chain.amino);
+    let cost = |r: &&Rotamer| own_cost(side_chain.amino, r, &angles);
+    let nearest = rotamers.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)));
+    let wells = nearest.map(|rotamer| side_chain.chi.iter().zip(wells_of(side_chain.amino, rotamer)));
+    wells.into_iter().flatten().map(|(atoms, well)| Well { atoms: *atoms, ..well }).collect()
+}
+
+/// How unusual the side-chain torsions of an amino acid are: how far from a rotamer, and how rare that is.
+#[must_use]
+pub fn rotamer_cost(amino: usize, rotamers: &[Rotamer], angles: &[f64]) -> f64 {
+    rotamers.iter().map(|r| own_cost(amino, r, angles)).fold(f64::INFINITY, f64::min)
+}
+
+fn own_cost(amino: usize, rotamer: &Rotamer, angles: &[f64]) -> f64 {
+    wells_of(amino, rotamer).zip(angles).map(|(well, angle)| well.energy(*angle)).sum::<f64>() - rotamer.share.ln()
+}
+
+/// The wells of a rotamer, without atoms yet.
+fn wells_of(amino: usize, rotamer: &Rotamer) -> impl Iterator<Item = Well> {
+    let last = rotamer.chi.len().saturating_sub(1);
+    let fold = move |c: usize| if AMINO_ACIDS[amino].symmetric && c == last { 2.0 } else { 1.0 };
+    let well = move |(c, &(mean, sd)): (usize, &(f64, f64))| Well {
+        atoms: [0; 4],
+        mean,
+        fold: fold(c),
+        stiffness: 1.0 / (sd * sd),
     };
-    wells.min_by(|a, b| cost(a).total_cmp(&cost(b))).map(|(_, wells)| wells).unwrap_or_default()
+    rotamer.chi.iter().enumerate().map(well)
 }
 
 impl Well {
