@@ -46,45 +46,70 @@ where
     let mut values = vec![value];
     for _ in 0..iterations {
         monitor.advance(1)?;
-        let mut direction = descent(&gradient, &pairs);
-        let mut slope = product(&direction, &gradient);
-        if slope >= 0.0 {
-            pairs.clear();
-            direction = descent(&gradient, &pairs);
-            slope = product(&direction, &gradient);
-        }
-        let limit = if pairs.is_empty() { FIRST_STEP } else { LONGEST_STEP };
-        let longest = direction.iter().map(norm).fold(0.0, f64::max);
-        if longest < f64::MIN_POSITIVE {
-            break;
-        }
-        let first = if pairs.is_empty() { limit / longest } else { (limit / longest).min(1.0) };
-        let mut found = None;
-        let mut new_gradient = vec![[0.0; 3]; positions.len()];
-        for halving in 0..HALVINGS {
-            let length = first * 0.5_f64.powi(halving as i32);
-            let moved = along(positions, &direction, length);
-            let new_value = target(&moved, &mut new_gradient)?;
-            if new_value <= value + LEAST_GAIN * length * slope {
-                found = Some((moved, new_value));
-                break;
-            }
-        }
-        let Some((moved, new_value)) = found else {
+        let direction = downhill(&gradient, &mut pairs);
+        let length = first_length(&direction, pairs.is_empty());
+        let slope = product(&direction, &gradient);
+        let Some(step) = search(positions, value, (&direction, length, slope), &mut target)? else {
             if pairs.is_empty() {
                 break;
             }
             pairs.clear();
             continue;
         };
-        remember(&mut pairs, difference(&moved, positions), difference(&new_gradient, &gradient));
-        (*positions, gradient, value) = (moved, new_gradient, new_value);
+        remember(&mut pairs, difference(&step.positions, positions), difference(&step.gradient, &gradient));
+        (*positions, gradient, value) = (step.positions, step.gradient, step.value);
         values.push(value);
         if converged(&values) {
             break;
         }
     }
     Ok(value)
+}
+
+/// Where a step has led.
+struct Step {
+    positions: Vec<Point>,
+    gradient: Vec<Point>,
+    value: f64,
+}
+
+/// Halves a step (direction, length, slope) until it brings enough; None where none does.
+fn search<F>(
+    positions: &[Point],
+    value: f64,
+    (direction, first, slope): (&[Point], f64, f64),
+    target: &mut F,
+) -> Result<Option<Step>, CoreError>
+where
+    F: FnMut(&[Point], &mut [Point]) -> Result<f64, CoreError>,
+{
+    let mut gradient = vec![[0.0; 3]; positions.len()];
+    for halving in 0..HALVINGS {
+        let length = first * 0.5_f64.powi(halving as i32);
+        let moved = along(positions, direction, length);
+        let new = target(&moved, &mut gradient)?;
+        if new <= value + LEAST_GAIN * length * slope {
+            return Ok(Some(Step { positions: moved, gradient, value: new }));
+        }
+    }
+    Ok(None)
+}
+
+/// The remembered curvature's direction; where it leads up, that is forgotten, and the steepest one taken.
+fn downhill(gradient: &[Point], pairs: &mut VecDeque<Pair>) -> Vec<Point> {
+    let direction = descent(gradient, pairs);
+    if product(&direction, gradient) < 0.0 {
+        return direction;
+    }
+    pairs.clear();
+    descent(gradient, pairs)
+}
+
+/// How far to go first: the whole way, unless an atom would go too far.
+fn first_length(direction: &[Point], unknown: bool) -> f64 {
+    let limit = if unknown { FIRST_STEP } else { LONGEST_STEP };
+    let longest = limit / direction.iter().map(norm).fold(f64::MIN_POSITIVE, f64::max);
+    if unknown { longest } else { longest.min(1.0) }
 }
 
 fn converged(values: &[f64]) -> bool {

@@ -4,16 +4,15 @@
 //! what suits the map, the neighbours and the statistics much better is taken. The minimisation that follows smooths it.
 
 use std::collections::BTreeSet;
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::TAU;
 
 use rayon::prelude::*;
 
-use crate::cells::Cells;
-use crate::chemistry::{AMINO_ACIDS, C, CA, CB, N, O, type_of};
+use crate::chemistry::{AMINO_ACIDS, C, CA, CB, MOST_ATOMS, N, O, type_of};
 use crate::{CoreError, Point};
 
 use super::density::Density;
-use super::repulsion::{REACH, Repulsion};
+use super::repulsion::{Around, Repulsion};
 use super::restraints::Restraints;
 use super::target::{Weights, rotamer_cost, scattering};
 use super::topology::{Backbone, SideChain, Topology};
@@ -25,17 +24,24 @@ const TURNS: usize = 12;
 /// Least gain for which a peptide is turned or a rotamer changed, in units of the target.
 const LEAST_GAIN: f64 = 3.0;
 
+/// Atom in every slot of a residue.
+type Slots = [Option<usize>; MOST_ATOMS];
+
+/// Atoms and their new places.
+type Moved = Vec<(usize, Point)>;
+
 /// New places of some atoms, and what they gain.
 #[derive(Debug, Clone)]
 struct Change {
     gain: f64,
     /// Residues that it concerns.
     residues: (usize, usize),
-    moved: Vec<(usize, Point)>,
+    moved: Moved,
 }
 
 /// What a change is judged by.
-pub struct Repair<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Judge<'a> {
     pub topology: &'a Topology,
     pub restraints: &'a Restraints,
     pub density: Density<'a>,
@@ -43,184 +49,146 @@ pub struct Repair<'a> {
     pub weights: Weights,
 }
 
-impl Repair<'_> {
-    /// Turns peptides and changes rotamers of a model at `positions`; returns how many.
-    pub fn apply(&self, positions: &mut [Point]) -> Result<(usize, usize), CoreError> {
-        let peptides = self.peptides(positions)?;
-        let rotamers = self.rotamers(positions)?;
-        Ok((peptides, rotamers))
-    }
+/// Turns peptides, then changes rotamers of a model at `positions`.
+pub fn repair(judge: Judge<'_>, positions: &mut [Point]) -> Result<(), CoreError> {
+    let scene = Scene::new(judge, positions)?;
+    let peptides = (0..scene.slots.len().saturating_sub(1)).into_par_iter().map(|r| scene.peptide(r)).collect();
+    take(peptides, positions);
+    let scene = Scene::new(judge, positions)?;
+    let side_chains: Vec<&SideChain> = judge.topology.chunks.iter().flat_map(|c| &c.side_chains).collect();
+    let rotamers = side_chains.par_iter().map(|side_chain| scene.side_chain(side_chain)).collect();
+    take(rotamers, positions);
+    Ok(())
+}
 
-    /// Turns peptides, those that gain most first; of two neighbours, one.
-    fn peptides(&self, positions: &mut [Point]) -> Result<usize, CoreError> {
-        let backbones = self.backbones();
-        let cells = Cells::new(positions, REACH)?;
-        let index = self.slots();
-        let turned: Vec<Option<Change>> = (0..index.len().saturating_sub(1))
-            .into_par_iter()
-            .map(|r| self.peptide(r, (&index, &backbones), positions, &cells))
-            .collect();
-        Ok(take(turned, positions))
-    }
+/// The model as it is, ready to be asked what a change would gain.
+struct Scene<'a> {
+    judge: Judge<'a>,
+    around: Around,
+    slots: Vec<Slots>,
+    /// phi and psi of every residue that has them.
+    backbones: Vec<Option<Backbone>>,
+}
 
-    fn rotamers(&self, positions: &mut [Point]) -> Result<usize, CoreError> {
-        let cells = Cells::new(positions, REACH)?;
-        let index = self.slots();
-        let changed: Vec<Option<Change>> = self
-            .topology
-            .chunks
-            .par_iter()
-            .flat_map_iter(|chunk| chunk.side_chains.iter().map(|s| self.side_chain(s, &index, positions, &cells)))
-            .collect();
-        Ok(take(changed, positions))
-    }
-
-    /// Atom in every slot of every residue.
-    fn slots(&self) -> Vec<[Option<usize>; crate::chemistry::MOST_ATOMS]> {
-        let count = self.topology.atoms.last().map_or(0, |a| a.residue + 1);
-        let mut slots = vec![[None; crate::chemistry::MOST_ATOMS]; count];
-        for (i, atom) in self.topology.atoms.iter().enumerate() {
+impl<'a> Scene<'a> {
+    fn new(judge: Judge<'a>, positions: &[Point]) -> Result<Self, CoreError> {
+        let atoms = &judge.topology.atoms;
+        let residues = atoms.last().map_or(0, |a| a.residue + 1);
+        let (mut slots, mut backbones) = (vec![[None; MOST_ATOMS]; residues], vec![None; residues]);
+        for (i, atom) in atoms.iter().enumerate() {
             slots[atom.residue][atom.slot] = Some(i);
         }
-        slots
+        for backbone in judge.topology.chunks.iter().flat_map(|c| &c.backbones) {
+            backbones[atoms[backbone.atoms[2]].residue] = Some(*backbone);
+        }
+        Ok(Self { judge, around: Around::new(judge.repulsion, positions)?, slots, backbones })
     }
 
-    /// phi and psi of every residue that has them.
-    fn backbones(&self) -> Vec<Option<Backbone>> {
-        let mut backbones = vec![None; self.topology.atoms.last().map_or(0, |a| a.residue + 1)];
-        for backbone in self.topology.chunks.iter().flat_map(|c| &c.backbones) {
-            backbones[self.topology.atoms[backbone.atoms[2]].residue] = Some(*backbone);
-        }
-        backbones
+    fn point(&self, atom: usize) -> Point {
+        self.around.points[atom]
     }
 
     /// The best turn of the peptide after residue `r`.
-    fn peptide(
-        &self,
-        r: usize,
-        (index, backbones): (&[[Option<usize>; crate::chemistry::MOST_ATOMS]], &[Option<Backbone>]),
-        positions: &[Point],
-        cells: &Cells,
-    ) -> Option<Change> {
-        let (here, next) = (backbones[r], backbones[r + 1]);
-        here.or(next)?;
-        // The two are linked if either has this peptide's C or N among its atoms.
-        let (carbon, nitrogen) = (index[r][C]?, index[r + 1][N]?);
+    fn peptide(&self, r: usize) -> Option<Change> {
+        let (here, next) = (self.backbones[r], self.backbones[r + 1]);
+        let (carbon, oxygen, nitrogen) = (self.slots[r][C]?, self.slots[r][O]?, self.slots[r + 1][N]?);
+        // The two are linked if the torsions of either reach into the other.
         let linked = here.is_some_and(|b| b.atoms[4] == nitrogen) || next.is_some_and(|b| b.atoms[0] == carbon);
-        if !linked || Some(self.topology.atoms[nitrogen].amino) == type_of('P') {
-            return None;
+        if !linked || Some(self.judge.topology.atoms[nitrogen].amino) == type_of('P') {
+            return None; // the ring of a proline would be torn
         }
-        let (from, to) = (positions[index[r][CA]?], positions[index[r + 1][CA]?]);
-        let atoms = [carbon, index[r][O]?, nitrogen];
-        let skip = BTreeSet::from([r, r + 1]);
-        let cost = |moved: &[(usize, Point)]| {
-            let place = |i: usize| moved.iter().find(|(j, _)| *j == i).map_or(positions[i], |(_, p)| *p);
-            let strain: f64 = [here, next].iter().flatten().map(|b| self.strain(b, place)).sum();
-            strain + self.surroundings(moved, &skip, positions, cells)
+        let axis = (self.point(self.slots[r][CA]?), self.point(self.slots[r + 1][CA]?));
+        let turned = |angle: f64| -> Moved {
+            [carbon, oxygen, nitrogen].map(|i| (i, turn(&self.point(i), axis, angle))).to_vec()
         };
-        let turned = |angle: f64| atoms.map(|i| (i, turn(&positions[i], &from, &to, angle))).to_vec();
-        let now = cost(&turned(0.0));
-        let change = |moved: Vec<(usize, Point)>| Change { gain: now - cost(&moved), residues: (r, r + 1), moved };
-        let turns = (1..TURNS).map(|k| change(turned(TAU * k as f64 / TURNS as f64)));
-        turns.filter(|c| c.gain > LEAST_GAIN).max_by(|a, b| a.gain.total_cmp(&b.gain))
-    }
-
-    /// The Ramachandran energy of a residue with its atoms in new places.
-    fn strain(&self, backbone: &Backbone, place: impl Fn(usize) -> Point) -> f64 {
-        let [a, b, c, d, e] = backbone.atoms.map(place);
-        let (phi, psi) = (torsion::angle(&[a, b, c, d]), torsion::angle(&[b, c, d, e]));
-        self.weights.ramachandran * self.restraints.ramachandran.energy(backbone.class, phi, psi).0
-    }
-
-    /// Energy of moved atoms in the map and among all others but those of the residues `skip`.
-    fn surroundings(
-        &self,
-        moved: &[(usize, Point)],
-        skip: &BTreeSet<usize>,
-        positions: &[Point],
-        cells: &Cells,
-    ) -> f64 {
-        let of = |(i, point): &(usize, Point)| {
-            let others = |j: usize| !skip.contains(&self.topology.atoms[j].residue);
-            let overlap = self.repulsion.overlap((*i, point), positions, cells, others);
-            self.weights.repulsion * overlap + self.in_map(*i, point)
+        let cost = |moved: &Moved| {
+            let strain: f64 = [here, next].iter().flatten().map(|b| self.strain(b, moved)).sum();
+            strain + self.surroundings(moved, (r, r + 1))
         };
-        moved.iter().map(of).sum()
-    }
-
-    fn in_map(&self, i: usize, point: &Point) -> f64 {
-        -self.weights.map * scattering(self.topology.atoms[i].element()) * self.density.at(point).0
+        let turns = (1..TURNS).map(|k| turned(TAU * k as f64 / TURNS as f64));
+        best((r, r + 1), cost(&turned(0.0)), turns, cost)
     }
 
     /// The best rotamer of a side chain, if it is much better than what it has.
-    fn side_chain(
-        &self,
-        side_chain: &SideChain,
-        index: &[[Option<usize>; crate::chemistry::MOST_ATOMS]],
-        positions: &[Point],
-        cells: &Cells,
-    ) -> Option<Change> {
-        if Some(side_chain.amino) == type_of('P') {
+    fn side_chain(&self, side_chain: &SideChain) -> Option<Change> {
+        let SideChain { amino, chi } = side_chain;
+        if Some(*amino) == type_of('P') {
             return None; // its ring is closed
         }
-        let residue = self.topology.atoms[side_chain.chi[0][0]].residue;
-        let atoms: Vec<usize> = index[residue][CB + 1..].iter().flatten().copied().collect();
-        let rotamers = self.restraints.rotamers(side_chain.amino);
-        let skip = BTreeSet::from([residue]);
-        let cost = |moved: &[(usize, Point)]| {
-            let place = |i: usize| moved.iter().find(|(j, _)| *j == i).map_or(positions[i], |(_, p)| *p);
-            let angles: Vec<f64> = side_chain.chi.iter().map(|four| torsion::angle(&four.map(place))).collect();
-            let rare = rotamer_cost(side_chain.amino, rotamers, &angles);
-            self.weights.rotamers * rare + self.surroundings(moved, &skip, positions, cells)
+        let r = self.judge.topology.atoms[chi[0][0]].residue;
+        let rotamers = self.judge.restraints.rotamers(*amino);
+        let cost = |moved: &Moved| {
+            let angles: Vec<f64> = chi.iter().map(|four| torsion::angle(&self.places(*four, moved))).collect();
+            self.judge.weights.rotamers * rotamer_cost(*amino, rotamers, &angles) + self.surroundings(moved, (r, r))
         };
-        let now = cost(&atoms.iter().map(|&i| (i, positions[i])).collect::<Vec<_>>());
-        let change =
-            |moved: Vec<(usize, Point)>| Change { gain: now - cost(&moved), residues: (residue, residue), moved };
-        let built = rotamers.iter().map(|rotamer| {
-            let targets: Vec<f64> = rotamer.chi.iter().map(|(mean, _)| *mean).collect();
-            change(self.built(side_chain, &index[residue], &targets, positions))
-        });
-        built.filter(|c| c.gain > LEAST_GAIN).max_by(|a, b| a.gain.total_cmp(&b.gain))
+        let now: Moved = self.slots[r][CB + 1..].iter().flatten().map(|&i| (i, self.point(i))).collect();
+        let built = rotamers.iter().map(|rotamer| self.built(r, *amino, &rotamer.chi));
+        best((r, r), cost(&now), built, cost)
     }
 
     /// Places of the side chain's atoms with the given torsions.
-    fn built(
-        &self,
-        side_chain: &SideChain,
-        slots: &[Option<usize>; crate::chemistry::MOST_ATOMS],
-        targets: &[f64],
-        positions: &[Point],
-    ) -> Vec<(usize, Point)> {
-        let mut places: Vec<Option<Point>> = slots.iter().map(|slot| slot.map(|i| positions[i])).collect();
-        for (torsion_slots, target) in AMINO_ACIDS[side_chain.amino].chi.iter().zip(targets) {
+    fn built(&self, r: usize, amino: usize, chi: &[(f64, f64)]) -> Moved {
+        let slots = &self.slots[r];
+        let mut places = slots.map(|slot| slot.map(|i| self.point(i)));
+        for (torsion_slots, (target, _)) in AMINO_ACIDS[amino].chi.iter().zip(chi) {
             let [Some(a), Some(b), Some(c), Some(d)] = torsion_slots.map(|s| places[s]) else { continue };
             let angle = target - torsion::angle(&[a, b, c, d]);
-            for slot in beyond(side_chain.amino, torsion_slots[1], torsion_slots[2]) {
-                places[slot] = places[slot].map(|p| turn(&p, &b, &c, angle));
+            for slot in beyond(amino, torsion_slots[1], torsion_slots[2]) {
+                places[slot] = places[slot].map(|p| turn(&p, (b, c), angle));
             }
         }
-        let moved = slots.iter().zip(&places).skip(CB + 1);
-        moved.filter_map(|(slot, place)| Some(((*slot)?, (*place)?))).collect()
+        slots.iter().zip(places).skip(CB + 1).filter_map(|(slot, place)| Some(((*slot)?, place?))).collect()
+    }
+
+    /// Places of atoms, some of which have moved.
+    fn places<const M: usize>(&self, atoms: [usize; M], moved: &Moved) -> [Point; M] {
+        atoms.map(|i| moved.iter().find(|(j, _)| *j == i).map_or_else(|| self.point(i), |(_, p)| *p))
+    }
+
+    /// The Ramachandran energy of a residue with atoms moved.
+    fn strain(&self, backbone: &Backbone, moved: &Moved) -> f64 {
+        let [a, b, c, d, e] = self.places(backbone.atoms, moved);
+        let (phi, psi) = (torsion::angle(&[a, b, c, d]), torsion::angle(&[b, c, d, e]));
+        self.judge.weights.ramachandran * self.judge.restraints.ramachandran.energy(backbone.class, phi, psi).0
+    }
+
+    /// Energy of moved atoms in the map and among all others but those of the residues `own`.
+    fn surroundings(&self, moved: &Moved, own: (usize, usize)) -> f64 {
+        let Judge { topology, density, repulsion, weights, .. } = self.judge;
+        let others = |j: usize| topology.atoms.get(j).is_none_or(|a| a.residue != own.0 && a.residue != own.1);
+        let of = |(i, point): &(usize, Point)| {
+            let overlap = weights.repulsion * repulsion.overlap((*i, point), &self.around, others);
+            overlap - weights.map * scattering(topology.atoms[*i].element()) * density.at(point).0
+        };
+        moved.iter().map(of).sum()
     }
 }
 
-/// Applies changes, those that gain most first, unless a neighbour has changed already; returns how many.
-fn take(changes: Vec<Option<Change>>, positions: &mut [Point]) -> usize {
+/// The cheapest of several `ways`, if it gains enough over what costs `now`.
+fn best(
+    residues: (usize, usize),
+    now: f64,
+    ways: impl Iterator<Item = Moved>,
+    cost: impl Fn(&Moved) -> f64,
+) -> Option<Change> {
+    let changes = ways.map(|moved| Change { gain: now - cost(&moved), residues, moved });
+    changes.filter(|c| c.gain > LEAST_GAIN).max_by(|a, b| a.gain.total_cmp(&b.gain))
+}
+
+/// Applies changes, those that gain most first, unless a neighbour has changed already.
+fn take(changes: Vec<Option<Change>>, positions: &mut [Point]) {
     let mut changes: Vec<Change> = changes.into_iter().flatten().collect();
     changes.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.residues.cmp(&b.residues)));
     let mut changed = BTreeSet::new();
-    let mut count = 0;
     for Change { residues: (first, last), moved, .. } in changes {
         if changed.contains(&first) || changed.contains(&last) {
             continue;
         }
         changed.extend([first, last]);
-        count += 1;
         for (atom, place) in moved {
             positions[atom] = place;
         }
     }
-    count
 }
 
 /// Slots beyond the bond from `b` to `c`.
@@ -241,11 +209,11 @@ fn beyond(amino: usize, b: usize, c: usize) -> Vec<usize> {
     found.split_off(1)
 }
 
-/// `point` turned by `angle` about the axis from `from` to `to` (Rodrigues' formula).
-fn turn(point: &Point, from: &Point, to: &Point, angle: f64) -> Point {
-    let axis = minus(to, from);
+/// `point` turned by `angle` about the axis through two points (Rodrigues' formula).
+fn turn(point: &Point, (from, to): (Point, Point), angle: f64) -> Point {
+    let axis = minus(&to, &from);
     let axis = scaled(&axis, 1.0 / norm(&axis).max(1e-9));
-    let arm = minus(point, from);
+    let arm = minus(point, &from);
     let (sine, cosine) = (angle.sin(), angle.cos());
     let side = cross(&axis, &arm);
     let along = dot(&axis, &arm) * (1.0 - cosine);
@@ -255,12 +223,13 @@ fn turn(point: &Point, from: &Point, to: &Point, angle: f64) -> Point {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::f64::consts::PI;
 
     #[test]
     fn half_a_turn_about_z() {
-        let turned = turn(&[1.0, 2.0, 3.0], &[0.0; 3], &[0.0, 0.0, 5.0], PI);
+        let turned = turn(&[1.0, 2.0, 3.0], ([0.0; 3], [0.0, 0.0, 5.0]), PI);
         assert!(turned.iter().zip([-1.0, -2.0, 3.0]).all(|(a, b)| (a - b).abs() < 1e-12));
-        let quarter = turn(&[1.0, 0.0, 0.0], &[0.0; 3], &[0.0, 0.0, 5.0], PI / 2.0);
+        let quarter = turn(&[1.0, 0.0, 0.0], ([0.0; 3], [0.0, 0.0, 5.0]), PI / 2.0);
         assert!(quarter.iter().zip([0.0, 1.0, 0.0]).all(|(a, b)| (a - b).abs() < 1e-12));
     }
 

@@ -17,6 +17,8 @@ pub const REACH: f64 = 3.6;
 const HYDROGEN_BOND: f64 = 0.2;
 /// Distance that atoms of other molecules are kept at; what starts nearer is bound to them, and left alone.
 const FOREIGN: f64 = 3.0;
+/// Foreign atoms nearer than this are bonds or hold a metal; their distance is kept.
+const BOUND: f64 = 2.6;
 /// Atoms whose neighbours are looked for together.
 const CHUNK: usize = 512;
 /// An overlap of the van der Waals spheres by more than this is a clash (`MolProbity`).
@@ -56,6 +58,22 @@ fn size_of(atom: &Atom) -> Size {
         Element::Nitrogen => Size { contact: 1.50, radius: 1.55, polar: true },
         Element::Oxygen => Size { contact: 1.40, radius: 1.40, polar: true },
         Element::Sulfur => Size { contact: 1.75, radius: 1.80, polar: false },
+    }
+}
+
+/// All atoms where they are, the foreign ones last, and in cells.
+#[derive(Debug)]
+pub struct Around {
+    pub points: Vec<Point>,
+    cells: Cells,
+}
+
+impl Around {
+    /// The atoms of a model at `positions`, and those that `repulsion` knows around it.
+    pub fn new(repulsion: &Repulsion, positions: &[Point]) -> Result<Self, CoreError> {
+        let points: Vec<Point> = positions.iter().chain(&repulsion.foreign).copied().collect();
+        let cells = Cells::new(&points, REACH)?;
+        Ok(Self { points, cells })
     }
 }
 
@@ -114,16 +132,15 @@ impl Repulsion {
     fn list(&mut self, positions: &[Point]) -> Result<(), CoreError> {
         let all: Vec<Point> = positions.iter().chain(&self.foreign).copied().collect();
         let cells = Cells::new(&all, REACH + SKIN)?;
-        let atoms: Vec<usize> = (0..positions.len()).collect();
-        let near = |&i: &usize| self.around(i, &all, &cells, positions.len());
-        self.neighbours = atoms.par_iter().with_min_len(CHUNK).map(near).collect();
+        let near = |i: usize| self.around(i, &all, &cells);
+        self.neighbours = (0..positions.len()).into_par_iter().with_min_len(CHUNK).map(near).collect();
         self.listed_at = positions.to_vec();
         Ok(())
     }
 
-    fn around(&self, i: usize, all: &[Point], cells: &Cells, own: usize) -> Vec<Neighbour> {
+    fn around(&self, i: usize, all: &[Point], cells: &Cells) -> Vec<Neighbour> {
         let neighbour = |j: usize| {
-            let apart = if j < own { self.apart(i, j)? } else { self.apart_from_foreign(i, j - own)? };
+            let apart = self.kept_apart(i, j)?;
             let reach = apart + SKIN;
             let near = squared_distance(&all[i], &all[j]) < reach * reach;
             near.then_some(Neighbour { index: j as u32, apart: apart as f32 })
@@ -131,17 +148,16 @@ impl Repulsion {
         cells.near(&all[i], 1).filter_map(neighbour).collect()
     }
 
-    /// Distance that two atoms keep; None if bonds say how far apart they are.
-    fn apart(&self, i: usize, j: usize) -> Option<f64> {
+    /// Distance that atom `i` keeps from atom `j`, a foreign one beyond the own; None if a bond says how far it is.
+    fn kept_apart(&self, i: usize, j: usize) -> Option<f64> {
+        if let Some(foreign) = j.checked_sub(self.sizes.len()) {
+            return (!self.bound[i].contains(&foreign)).then_some(FOREIGN);
+        }
         if self.near_by_bonds[i].binary_search(&j).is_ok() {
             return None;
         }
         let (a, b) = (self.sizes[i], self.sizes[j]);
         Some(a.contact + b.contact - if a.polar && b.polar { HYDROGEN_BOND } else { 0.0 })
-    }
-
-    fn apart_from_foreign(&self, i: usize, f: usize) -> Option<f64> {
-        (!self.bound[i].contains(&f)).then_some(FOREIGN)
     }
 
     /// Energy of atom `i`, half of that which it shares with other atoms, and its gradient.
@@ -170,22 +186,26 @@ impl Repulsion {
     }
 
     /// Half the squared overlap of atom `i`, moved to `point`, with the atoms that `counts` lets through.
-    pub fn overlap(
-        &self,
-        (i, point): (usize, &Point),
-        positions: &[Point],
-        cells: &Cells,
-        counts: impl Fn(usize) -> bool,
-    ) -> f64 {
+    pub fn overlap(&self, (i, point): (usize, &Point), around: &Around, counts: impl Fn(usize) -> bool) -> f64 {
         let with = |j: usize| {
-            let squared = squared_distance(point, &positions[j]);
+            let squared = squared_distance(point, &around.points[j]);
             if squared >= REACH * REACH || !counts(j) {
                 return 0.0;
             }
-            let overlap = self.apart(i, j).map_or(0.0, |apart| (apart - squared.sqrt()).max(0.0));
+            let overlap = self.kept_apart(i, j).map_or(0.0, |apart| (apart - squared.sqrt()).max(0.0));
             0.5 * overlap * overlap
         };
-        cells.near(point, 1).map(with).sum()
+        around.cells.near(point, 1).map(with).sum()
+    }
+
+    /// Atoms of the model with the foreign ones that they are bound to, and how far these are.
+    #[must_use]
+    pub fn bonds_to_foreign(&self, positions: &[Point]) -> Vec<(usize, Point, f64)> {
+        let of = |(i, bound): (usize, &Vec<usize>)| -> Vec<(usize, Point, f64)> {
+            let place = |f: &usize| (i, self.foreign[*f], squared_distance(&positions[i], &self.foreign[*f]).sqrt());
+            bound.iter().map(place).filter(|(.., apart)| *apart < BOUND).collect()
+        };
+        self.bound.iter().enumerate().flat_map(of).collect()
     }
 
     /// Pairs of atoms of the model whose spheres overlap too much.
@@ -202,5 +222,48 @@ impl Repulsion {
             later.filter(|&j| clash(i, j)).count()
         };
         self.neighbours.iter().enumerate().map(of_atom).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::restraints::Restraints;
+    use super::super::tests::crumpled;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn neighbours_are_all_that_touch(seed in 0..200_u64) {
+            let residues = crumpled("ACDEFGHIKLMNPQRSTVWY", seed);
+            let restraints = Restraints::read().unwrap();
+            let (topology, positions) = Topology::new(&residues, &restraints).unwrap();
+            let foreign = vec![[4.0, 2.0, 1.0], [10.0, -2.0, 0.5]];
+            let repulsion = Repulsion::new(&topology, &positions, foreign.clone()).unwrap();
+            let near = topology.near_by_bonds();
+            for i in 0..positions.len() {
+                let mut energy = 0.0;
+                for j in (0..positions.len()).filter(|j| !near[i].contains(j)) {
+                    let (a, b) = (size_of(&topology.atoms[i]), size_of(&topology.atoms[j]));
+                    let apart = a.contact + b.contact - if a.polar && b.polar { 0.2 } else { 0.0 };
+                    energy += 0.25 * (apart - squared_distance(&positions[i], &positions[j]).sqrt()).max(0.0).powi(2);
+                }
+                // Both foreign atoms are either bound or out of reach at the start.
+                prop_assert!((energy - repulsion.of_atom(i, &positions).0).abs() < 1e-4 * (1.0 + energy));
+            }
+        }
+    }
+
+    #[test]
+    fn foreign_atoms_push_what_comes_near_later() {
+        let residues = crumpled("A", 1);
+        let restraints = Restraints::read().unwrap();
+        let (topology, mut positions) = Topology::new(&residues, &restraints).unwrap();
+        let mut repulsion = Repulsion::new(&topology, &positions, vec![[30.0, 0.0, 0.0]]).unwrap();
+        assert!(repulsion.bonds_to_foreign(&positions).is_empty());
+        positions[1] = [28.0, 0.0, 0.0];
+        repulsion.update(&positions).unwrap();
+        let (energy, gradient) = repulsion.of_atom(1, &positions);
+        assert!((energy - 0.5).abs() < 1e-6 && (gradient[0] - 1.0).abs() < 1e-6);
     }
 }

@@ -8,9 +8,9 @@ use crate::chemistry::{AMINO_ACIDS, type_of};
 
 use super::ramachandran::Ramachandran;
 
-const GEOMETRY: &str = include_str!("../../tables/geometry.txt");
-const RAMACHANDRAN: &str = include_str!("../../tables/ramachandran.txt");
-const ROTAMERS: &str = include_str!("../../tables/rotamers.txt");
+const GEOMETRY: &str = include_str!("../../data/refine/geometry.txt");
+const RAMACHANDRAN: &str = include_str!("../../data/refine/ramachandran.txt");
+const ROTAMERS: &str = include_str!("../../data/refine/rotamers.txt");
 
 /// A slot of a residue, or of the residue after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

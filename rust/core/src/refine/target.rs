@@ -15,6 +15,8 @@ use super::vector::{add, cross, dot, minus, norm, scaled};
 
 /// Atoms whose map and repulsion terms are evaluated together.
 const CHUNK: usize = 512;
+/// Deviation in Angstrom of the distance from a foreign atom that the model is bound to.
+const TETHER: f64 = 0.05;
 
 /// How much the parts count. The geometry is in units of its standard deviations.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +59,8 @@ pub struct Target<'a> {
     density: Density<'a>,
     pub repulsion: Repulsion,
     anchors: Vec<Anchor>,
+    /// Atoms with places that they keep their distance to.
+    tethers: Vec<(usize, Point, f64)>,
     /// Wells of the rotamers, per chunk of the topology.
     wells: Vec<Vec<Well>>,
     /// Scattering of every atom relative to carbon.
@@ -82,6 +86,7 @@ impl<'a> Target<'a> {
             topology,
             ramachandran: &restraints.ramachandran,
             density,
+            tethers: repulsion.bonds_to_foreign(positions),
             repulsion,
             anchors,
             wells: topology.chunks.iter().map(wells).collect(),
@@ -114,6 +119,7 @@ impl<'a> Target<'a> {
         let mut all = Sum { positions, gradient, first: 0, energy };
         self.topology.disulfides.iter().for_each(|d| all.distance(d));
         self.anchors.iter().for_each(|a| all.anchor(a, self.weights.anchors));
+        self.tethers.iter().for_each(|t| all.tether(t));
         all.energy
     }
 
@@ -144,7 +150,9 @@ impl<'a> Target<'a> {
         chunk.distances.iter().for_each(|d| sum.distance(d));
         chunk.volumes.iter().for_each(|v| sum.volume(v));
         chunk.backbones.iter().for_each(|b| sum.backbone(b, self.ramachandran, self.weights.ramachandran));
-        wells.iter().for_each(|w| sum.well(w, self.weights.rotamers));
+        for well in wells {
+            sum.well(well, self.weights.rotamers);
+        }
         (sum.energy, gradient)
     }
 }
@@ -263,6 +271,14 @@ impl Sum<'_> {
         for (atom, slope) in term.atoms.iter().zip(&slopes) {
             self.pull(*atom, slope, weight * term.slope(angle));
         }
+    }
+
+    fn tether(&mut self, (atom, place, mean): &(usize, Point, f64)) {
+        let between = minus(&self.positions[*atom], place);
+        let length = norm(&between).max(1e-6);
+        let off = (length - mean) / TETHER;
+        self.energy += 0.5 * off * off;
+        self.pull(*atom, &between, off / (TETHER * length));
     }
 
     fn anchor(&mut self, term: &Anchor, weight: f64) {

@@ -305,16 +305,16 @@ impl Builder<'_> {
                 if norm(&minus(&here, &there)) > LONGEST_DISULFIDE {
                     continue;
                 }
-                let pairs = [(SG, SG, DISULFIDE), (CB, SG, OVER_DISULFIDE), (SG, CB, OVER_DISULFIDE)];
-                for (one, two, (mean, deviation)) in pairs {
-                    if let (Some(p), Some(q)) = (self.atom(a, one), self.atom(b, two)) {
-                        found.push(Distance { atoms: [p, q], mean, deviation });
-                    }
-                }
+                let distance = |one: usize, two: usize, (mean, deviation): (f64, f64)| {
+                    let atoms = [self.atom(a, one)?, self.atom(b, two)?];
+                    Some(Distance { atoms, mean, deviation })
+                };
+                let bond = distance(SG, SG, DISULFIDE);
+                let over = [distance(CB, SG, OVER_DISULFIDE), distance(SG, CB, OVER_DISULFIDE)];
+                found.extend(bond.into_iter().chain(over.into_iter().flatten()));
+                self.bonds.extend(bond);
             }
         }
-        let bonds = found.iter().filter(|d| d.mean == DISULFIDE.0);
-        self.bonds.extend(bonds.copied());
         found
     }
 }

@@ -1,12 +1,12 @@
 """Derive the tables of restraints from well resolved structures.
 
-Usage: python rust/core/tables/derive_restraints.py STRUCTURES_FOLDER
+Usage: python benches/derive_restraints.py STRUCTURES_FOLDER
 
-The folder holds `train.npz` and `manifest.csv` (layout in docs/training.md). Written beside this file:
+The folder holds `train.npz` and `manifest.csv` (layout in docs/training.md). Written to rust/core/data/refine:
 
-- `geometry.txt`: bonds, distances over two bonds (these fix the angles), over a peptide (these tell cis from trans), and
-  signed volumes (these fix hands and planes); medians, and deviations from the median absolute deviation, which a few
-  wrong structures do not move;
+- `geometry.txt`: bonds, distances over two bonds (these fix the angles), over a peptide (these tell cis from trans),
+  and signed volumes (these fix hands and planes); medians, and deviations from the median absolute deviation, which a
+  few wrong structures do not move;
 - `ramachandran.txt`: -ln of the density of (phi, psi) on a periodic grid, and the densities that hold 98 and 99.95 %
   of the residues, for the classes general, glycine, proline and pre-proline;
 - `rotamers.txt`: the torsions of every rotamer that at least one residue in two hundred takes.
@@ -22,7 +22,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, MOST_ATOMS
 
-HERE = Path(__file__).parent
+TABLES = Path(__file__).parents[1] / "rust/core/data/refine"
 PACK_ORDER = "ARNDCQEGHILKMFPSTWYV"
 COORDINATE_UNIT = 0.005
 SHARPEST = 2.2
@@ -33,7 +33,7 @@ BONDED = 2.0
 FLAT = 9.0
 """A torsion whose deviation from 0 or 180 is less than this many degrees is kept flat."""
 LIMITS = {"bond": (0.010, 0.025), "angle": (0.018, 0.045), "span": (0.03, 0.05), "volume": (0.06, 0.14)}
-"""Least and greatest deviations; what data of mixed quality say beyond them says more of the programs that refined them."""
+"""Least and greatest deviations; beyond them, data tell of the programs that refined them."""
 CELLS = 48
 """Cells of the Ramachandran grid along each axis."""
 NARROW, WIDE, WIDE_SHARE = 6.0, 35.0, 1e-3
@@ -288,7 +288,7 @@ def main() -> None:
         ("ramachandran", ramachandran(types, atoms, good, follows)),
         ("rotamers", rotamers(types, atoms, good)),
     ):
-        (HERE / f"{name}.txt").write_text("\n".join(lines) + "\n")
+        (TABLES / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
