@@ -6,24 +6,34 @@ import gemmi
 import numpy as np
 import pytest
 import typer
+from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
 from emodelx.cli.refine import refine
-from emodelx.demo.example import make_example
+from emodelx.constants import THREE_LETTER
+from emodelx.demo.assembly import build_complex
 from emodelx.errors import InputError, ResourceError
+from emodelx.io.maps import write_map
+from emodelx.records import DensityMap
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Model and map of the demo, the model shaken."""
+    """A shaken chain, and a blurred map of it."""
     folder = tmp_path_factory.mktemp("refine")
-    example = make_example(folder)
-    structure = gemmi.read_structure(str(example.truth))
-    rng = np.random.default_rng(0)
-    for site in structure[0].all():
-        site.atom.pos += gemmi.Position(*rng.normal(0, 0.15, 3))
-    structure.make_mmcif_document().write_file(str(folder / "shaken.cif"))
-    return folder / "shaken.cif", example.map
+    chain = next(iter(build_complex(7).values()))
+    low = chain.xyz.min(axis=0) - 8
+    values = np.zeros(np.ceil(chain.xyz.max(axis=0) + 8 - low).astype(int))
+    np.add.at(values, tuple(np.rint(chain.xyz - low).astype(int).T), 1)
+    write_map(folder / "map.mrc", DensityMap(gaussian_filter(values, 1.0).astype(np.float32), low, np.ones(3)))
+    shaken = chain.xyz + np.random.default_rng(0).normal(0, 0.15, chain.xyz.shape)
+    lines = [
+        f"ATOM  {i + 1:5d} {' ' + name:<4s} {THREE_LETTER[chain.sequence[residue]]} A{residue + 1:4d}    "
+        f"{x:8.3f}{y:8.3f}{z:8.3f}  1.00 20.00          {name[0]:>2s}\n"
+        for i, (name, residue, (x, y, z)) in enumerate(zip(chain.names, chain.residues, shaken, strict=True))
+    ]
+    (folder / "shaken.pdb").write_text("".join(lines) + "END\n")
+    return folder / "shaken.pdb", folder / "map.mrc"
 
 
 @pytest.fixture
@@ -79,7 +89,7 @@ def test_phenix(files, invoke, monkeypatch, tmp_path):
     assert "needs the resolution" in str(invoke(*asked).exception)
     assert invoke(*asked, "--resolution", "3.2").exit_code == 0
     assert (tmp_path / "out.cif").read_text() == model.read_text()
-    assert model.with_name("shaken.cif.seen").read_text() == "resolution=3.2\n"
+    assert model.with_name("shaken.pdb.seen").read_text() == "resolution=3.2\n"
 
 
 def test_phenix_fails(files, invoke, monkeypatch, tmp_path):
