@@ -52,27 +52,30 @@ def read_residues(folder):
         for row in csv.DictReader((folder / "manifest.csv").open())
         if row["split"] == "train" and row["resolution"] and float(row["resolution"]) <= SHARPEST
     }
-    with np.load(folder / "train.npz") as stored:
-        pack = {name: stored[name] for name in stored.files}
-    parts = list(_entries(pack, sharp))
+    parts = list(read_entries(folder / "train.npz", sharp).values())
     offsets = np.cumsum([0] + [len(part[0]) for part in parts])
     follows = [np.where(part[3] < 0, -1, part[3] + offset) for part, offset in zip(parts, offsets, strict=False)]
     return (*(np.concatenate([part[i] for part in parts]) for i in range(3)), np.concatenate(follows))
 
 
-def _entries(pack, sharp):
+def read_entries(path, wanted):
+    """Types, atoms (n, 14, 3), whether good, and the index of the next residue or -1, of the entries of a pack."""
+    with np.load(path) as stored:
+        pack = {name: stored[name] for name in stored.files}
     slots = _slot_table(pack["atom_names"])
     steps = _signed(pack["xyz_delta_planes"])
     b_factor = np.cumsum(_signed(pack["b_delta_planes"])) * 0.5
     chain_of = np.repeat(np.arange(len(pack["chain_nres"])), pack["chain_nres"])
-    atom, residue = 0, 0
+    atom, residue, found = 0, 0, {}
     for name, atoms, residues in zip(pack["entry_id"], pack["entry_natom"], pack["entry_nres"], strict=True):
         own, of = slice(atom, atom + atoms), slice(residue, residue + residues)
         atom, residue = atom + atoms, residue + residues
-        if str(name) in sharp:
+        if str(name) in wanted:
             xyz = np.cumsum(steps[:, own].astype(np.int64), axis=1).T * COORDINATE_UNIT
-            yield _entry({k: v[of] for k, v in pack.items() if k.startswith("res_") and k != "res_names"}, chain_of[of],
-                         xyz, slots[:, pack["atom_name_id"][own]], b_factor[own])  # fmt: skip
+            facts = {k: v[of] for k, v in pack.items() if k.startswith("res_") and k != "res_names"}
+            at = slots[:, pack["atom_name_id"][own]]
+            found[str(name)] = _entry(facts, chain_of[of], xyz, at, b_factor[own])
+    return found
 
 
 def _entry(residues, chain, xyz, slots, b_factor):
