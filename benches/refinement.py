@@ -200,7 +200,7 @@ def _cut(values):
     terms = np.fft.rfftn(values)
     frequencies = [np.fft.fftfreq(n) for n in values.shape[:2]] + [np.fft.rfftfreq(values.shape[2])]
     terms[sum(f**2 for f in np.meshgrid(*frequencies, indexing="ij")) > RESOLUTION**-2] = 0
-    return np.fft.irfftn(terms, values.shape)
+    return np.fft.irfftn(terms, values.shape, axes=(0, 1, 2))
 
 
 def _gemmi_model(model, low):

@@ -183,6 +183,7 @@ def test_threads(truth, density, same_on_all_threads):
 def test_ctrl_c(truth, density, interrupted):
     large = [np.concatenate([part] * 30) for part in arrays(distorted(truth), density.origin)]
     large[1] = np.repeat(np.arange(30), 70)
+    large[3] += 60.0 * large[1][:, None, None]  # side by side
     field = (density.values, tuple(SPACING))
     with interrupted():
         _core.refine_atoms(tuple(large), np.zeros((0, 3)), field, WEIGHTS, np.zeros((2100, 3)), 5000, threads=1)

@@ -189,6 +189,7 @@ def _scaled(density: DensityMap, blur: float) -> Floats:
     """The blurred map in the unit of `RefinementRound.map_weight`."""
     values = gaussian_filter(density.values, blur / density.spacing) if blur > 0 else density.values
     molecule = values > values.mean() + SURELY_MOLECULE * values.std()
-    slopes = np.gradient(values, *density.spacing)
-    slope = np.sqrt(sum(np.square(axis[molecule]).mean() for axis in slopes)) if molecule.any() else 0.0
-    return values if slope == 0 else (values / slope).astype(np.float32)
+    slopes = (np.asarray(np.gradient(values, step, axis=axis)) for axis, step in enumerate(density.spacing))
+    squares = [float(np.square(slope[molecule]).mean()) for slope in slopes] if molecule.any() else [0.0]
+    slope = np.sqrt(sum(squares))
+    return (values / np.float32(slope if slope > 0 else 1.0)).astype(np.float32)

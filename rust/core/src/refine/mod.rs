@@ -65,7 +65,7 @@ impl Model {
         if weights.repairs {
             let (topology, restraints) = (&self.topology, &self.restraints);
             let judge = Judge { topology, restraints, density, repulsion: &repulsion, weights };
-            repair::repair(judge, &mut self.positions)?;
+            repair::repair(judge, &mut self.positions, monitor)?;
             repulsion.update(&self.positions)?;
         }
         let calphas = self.topology.atoms.iter().enumerate().filter(|(_, atom)| atom.slot == CA);

@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 use rayon::prelude::*;
 
 use crate::chemistry::{AMINO_ACIDS, C, CA, CB, MOST_ATOMS, N, O, type_of};
-use crate::{CoreError, Point};
+use crate::{CoreError, Monitor, Point};
 
 use super::density::Density;
 use super::repulsion::{Around, Repulsion};
@@ -50,14 +50,16 @@ pub struct Judge<'a> {
 }
 
 /// Turns peptides, then changes rotamers of a model at `positions`.
-pub fn repair(judge: Judge<'_>, positions: &mut [Point]) -> Result<(), CoreError> {
+pub fn repair(judge: Judge<'_>, positions: &mut [Point], monitor: &Monitor) -> Result<(), CoreError> {
     let scene = Scene::new(judge, positions)?;
-    let peptides = (0..scene.slots.len().saturating_sub(1)).into_par_iter().map(|r| scene.peptide(r)).collect();
-    take(peptides, positions);
+    let peptide = |r| monitor.check().map(|()| scene.peptide(r));
+    let peptides = (0..scene.slots.len().saturating_sub(1)).into_par_iter().map(peptide);
+    take(peptides.collect::<Result<_, _>>()?, positions);
     let scene = Scene::new(judge, positions)?;
     let side_chains: Vec<&SideChain> = judge.topology.chunks.iter().flat_map(|c| &c.side_chains).collect();
-    let rotamers = side_chains.par_iter().map(|side_chain| scene.side_chain(side_chain)).collect();
-    take(rotamers, positions);
+    let side_chain = |side_chain: &&SideChain| monitor.check().map(|()| scene.side_chain(side_chain));
+    let rotamers = side_chains.par_iter().map(side_chain);
+    take(rotamers.collect::<Result<_, _>>()?, positions);
     Ok(())
 }
 
