@@ -9,8 +9,7 @@ from typing import Any
 import typer
 
 from emodelx import __version__
-from emodelx.cli import build, check, demo, doctor, predict, score, search, train, weights
-from emodelx.cli import build, check, demo, doctor, predict, refine, score, train, weights
+from emodelx.cli import build, check, demo, doctor, predict, refine, score, search, train, weights
 from emodelx.errors import EmodelxError, InputError, ResourceError
 
 INTERNAL_ERROR = 1
