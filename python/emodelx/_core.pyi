@@ -16,6 +16,8 @@ __version__: str
 
 _Progress = Callable[[int, int], object] | None
 _Field = tuple[NDArray[np.float32], Sequence[float], Sequence[float]]
+_ModelArrays = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+_DensityArrays = tuple[NDArray[np.float32], tuple[float, float, float]]
 _SparseArrays = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 def dbscan(
@@ -391,4 +393,80 @@ def pack_side_chains(
     -------
     ndarray, shape=(n, 14, 3)
         Atoms by slot; NaN where the type has no such atom.
+    """
+
+def refine_atoms(
+    model: _ModelArrays,
+    foreign: NDArray[np.float64],
+    density: _DensityArrays,
+    weights: tuple[float, float, float, float, float, bool],
+    places: NDArray[np.float64],
+    iterations: int,
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> NDArray[np.float64]:
+    """Move all atoms to where their geometry is right and the map is high.
+
+    Parameters
+    ----------
+    model : tuple of ndarray
+        Of all residues, chain after chain: type (n,), chain (n,), number in the chain (n,), and the atoms (n, 14, 3) in
+        the order of `HEAVY_ATOMS`, NaN where absent. Positions are relative to the centre of voxel 0, 0, 0.
+    foreign : ndarray, shape=(m, 3)
+        Atoms of other molecules; the model keeps away from those that it does not touch.
+    density : tuple
+        The map (nx, ny, nz) and its voxel size along x, y, z in Angstrom.
+    weights : tuple of float
+        Of the Ramachandran potential and of the rotamers' (both in units of -ln p), of the repulsion (per squared
+        Angstrom of overlap), of the map (per unit at an atom) and of the anchors (per squared Angstrom); bonds, angles,
+        planes and hands count in their standard deviations. Last, whether peptides are turned and rotamers changed
+        first where that is much better.
+    places : ndarray, shape=(n, 3)
+        Where the anchors hold the Calphas; NaN where none does.
+    iterations : int
+        Steps of the minimisation at most.
+
+    Returns
+    -------
+    ndarray, shape=(n, 14, 3)
+    """
+
+def measure_geometry(
+    model: _ModelArrays, *, threads: int = 0, progress: _Progress = None
+) -> tuple[int, float, float, int, int, int, int]:
+    """Measure the geometry of a model.
+
+    Parameters
+    ----------
+    model : tuple of ndarray
+        See `refine_atoms`.
+
+    Returns
+    -------
+    tuple
+        Number of atoms; rms deviation of bonds in Angstrom and of angles in degrees; residues with phi and psi, those
+        of them in favoured Ramachandran regions, and outliers; pairs of atoms that clash.
+    """
+
+def map_correlations(
+    model: _ModelArrays,
+    density: _DensityArrays,
+    blurs: list[float],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> NDArray[np.float64]:
+    """Correlate a map with a model's density over the voxels within 2.5 A of an atom.
+
+    Parameters
+    ----------
+    model, density
+        See `refine_atoms`.
+    blurs : list of float
+        Widths (standard deviations) of an atom in Angstrom, each tried for itself.
+
+    Returns
+    -------
+    ndarray, shape=(len(blurs),)
     """

@@ -395,3 +395,55 @@ def _bare(chain: Chain, sequence: Sequence) -> AtomicChain:
     atoms[:, _CALPHA] = chain.positions[numbers]
     types = np.maximum(sequence.codes()[numbers], AMINO_ACIDS.index("A")).astype(np.uint8)
     return AtomicChain(chain.name, chain.sequence, numbers, types, atoms, chain.confidence[numbers])
+
+
+@dataclass(frozen=True)
+class ModelQuality:
+    """Geometry of a model, and its fit to a map.
+
+    Attributes
+    ----------
+    bond_rms, angle_rms : float
+        Root mean square deviation from ideal values, in Angstrom and degrees.
+    favoured, outliers : float
+        Percent of the residues with phi and psi in favoured Ramachandran regions, and outside the allowed ones.
+    clashscore : float
+        Pairs of heavy atoms whose van der Waals spheres overlap by more than 0.4 A (0.6 A for two of N and O), per
+        thousand atoms.
+    correlation : float
+        Of the map with the model's density over the voxels within 2.5 A of an atom.
+    """
+
+    bond_rms: float = 0.0
+    angle_rms: float = 0.0
+    favoured: float = 100.0
+    outliers: float = 0.0
+    clashscore: float = 0.0
+    correlation: float = 0.0
+
+
+@dataclass(frozen=True)
+class RefinementReport:
+    """What a refinement has changed.
+
+    Attributes
+    ----------
+    before, after : ModelQuality
+    kept : bool
+        False where no round was better than the model given, which was then returned.
+    map_weight : float
+        Of the round whose model was kept; 0 where none was.
+    """
+
+    before: ModelQuality
+    after: ModelQuality
+    kept: bool
+    map_weight: float
+
+
+@dataclass(frozen=True)
+class RefinedModel:
+    """A refined model and what the refinement has changed."""
+
+    model: AtomicModel
+    report: RefinementReport

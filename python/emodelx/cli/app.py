@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from emodelx import __version__
-from emodelx.cli import build, check, demo, doctor, predict, score, search, train, weights
+from emodelx.cli import build, check, demo, doctor, predict, refine, score, search, train, weights
 from emodelx.errors import EmodelxError, InputError, ResourceError
 
 INTERNAL_ERROR = 1
@@ -41,6 +41,7 @@ def root(
 app.command()(build.build)
 app.command()(check.check)
 app.command()(predict.predict)
+app.command()(refine.refine)
 app.command()(score.score)
 app.command()(search.search)
 app.command()(demo.demo)

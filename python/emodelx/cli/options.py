@@ -52,3 +52,13 @@ def read_copies(copies: list[str] | None) -> dict[str, int]:
     from emodelx.io.sequences import parse_copies
 
     return parse_copies(copies or [])
+
+
+def require_resolution(resolution: float | None) -> None:
+    """Refuse a resolution that is a typing error."""
+    from emodelx.config import RESOLUTION_RANGE
+    from emodelx.errors import InputError
+
+    low, high = RESOLUTION_RANGE
+    if resolution is not None and not low <= resolution <= high:
+        raise InputError(f"--resolution {resolution:g}: give Angstrom between {low:g} and {high:g}")

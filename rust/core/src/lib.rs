@@ -23,6 +23,7 @@ pub mod packing;
 pub mod paths;
 pub mod propagate;
 pub mod qscore;
+pub mod refine;
 pub mod register;
 pub mod residues;
 pub mod sidechains;

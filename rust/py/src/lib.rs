@@ -13,6 +13,7 @@ mod links;
 mod paths;
 mod propagate;
 mod qscore;
+mod refine;
 mod register;
 mod sidechains;
 mod stride;
@@ -38,6 +39,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(chains::assign_chains, module)?)?;
     module.add_function(wrap_pyfunction!(paths::trace_paths, module)?)?;
     module.add_function(wrap_pyfunction!(qscore::q_scores, module)?)?;
+    module.add_function(wrap_pyfunction!(refine::refine_atoms, module)?)?;
+    module.add_function(wrap_pyfunction!(refine::measure_geometry, module)?)?;
+    module.add_function(wrap_pyfunction!(refine::map_correlations, module)?)?;
     module.add_function(wrap_pyfunction!(register::register_runs, module)?)?;
     Ok(())
 }
