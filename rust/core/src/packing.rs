@@ -69,9 +69,11 @@ pub fn solve(problem: &Problem, monitor: &Monitor) -> Result<Vec<usize>, CoreErr
 }
 
 fn check(problem: &Problem) -> Result<(), CoreError> {
-    let count = |v: usize| problem.own.get(v).map_or(0, Vec::len);
-    let fits = |p: &Pair| p.first < p.second && p.energy.len() == count(p.first) * count(p.second);
-    if problem.own.iter().any(Vec::is_empty) || !problem.pairs.iter().all(fits) {
+    let own = &problem.own;
+    let fits = |p: &Pair| {
+        p.first < p.second && p.second < own.len() && p.energy.len() == own[p.first].len() * own[p.second].len()
+    };
+    if own.iter().any(Vec::is_empty) || !problem.pairs.iter().all(fits) {
         return Err(CoreError::Invalid(
             "every variable needs states, and every pair an energy for all of theirs".into(),
         ));

@@ -338,9 +338,11 @@ mod tests {
     fn cysteines_within_reach_form_a_bond() {
         let mut turned = main_chain([0.0; 3]);
         let beta = beta(&turned, kind('C')).unwrap();
-        let out = scaled(&beta, 2.0 * (length(&beta) + 1.3) / length(&beta));
-        // The second residue is the first one turned by half a turn about a line across the way out.
-        let aside = crate::vectors::across(&[0.0, 0.0, 1.0], &crate::vectors::unit(&out));
+        let out = scaled(&beta, 2.0 * (length(&beta) + 1.85) / length(&beta));
+        // The second residue is the first one after half a turn about the line along which one of its sulfurs lies.
+        let chi1: [f64; 3] = [1.81, 114.0_f64.to_radians(), -65.0_f64.to_radians()];
+        let sulfur = place(&turned[N], &turned[CA], &beta, chi1);
+        let aside = crate::vectors::across(&difference(&sulfur, &beta), &crate::vectors::unit(&out));
         for p in &mut turned {
             let along = crate::vectors::dot(p, &aside);
             *p = sum(&out, &difference(&scaled(&aside, 2.0 * along), p));

@@ -128,8 +128,9 @@ mod tests {
         fn distances_become_regular(noise in prop::collection::vec(prop::array::uniform3(-0.6..0.6_f64), 12)) {
             let points: Vec<Point> = zigzag(&[3.8; 11]).iter().zip(&noise).map(|(p, n)| sum(p, n)).collect();
             let trace = Trace::regular(&points, &[0; 12]);
-            for pair in trace.calphas.windows(2) {
-                prop_assert!((length(&difference(&pair[1], &pair[0])) - TRANS).abs() < 0.25);
+            for (pair, cis) in trace.calphas.windows(2).zip(trace.cis) {
+                let usual = if cis { CIS } else { TRANS };
+                prop_assert!((length(&difference(&pair[1], &pair[0])) - usual).abs() < 0.25);
             }
         }
     }
