@@ -219,6 +219,7 @@ class BuildConfig:
     paths: PathConfig = PathConfig()
     threading: ThreadingConfig = ThreadingConfig()
     bridging: BridgingConfig = BridgingConfig()
+    refinement: RefinementConfig = RefinementConfig()
     run: RunConfig = RunConfig()
 
     def __post_init__(self) -> None:

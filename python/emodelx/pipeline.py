@@ -13,7 +13,7 @@ from emodelx.inputs import Inputs, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
-from emodelx.records import AtomicModel, CalphaModel, Candidates, Links, Prediction
+from emodelx.records import AtomicModel, CalphaModel, Candidates, Links, Prediction, RefinedModel
 from emodelx.report.results import ResultFiles, write_models, write_profiles, write_tables, write_viewer
 from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues, sequence_copies
 from emodelx.runlog import RunLog
@@ -28,6 +28,7 @@ from emodelx.stages.extend import extend_ends
 from emodelx.stages.links import link_candidates
 from emodelx.stages.paths import rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
+from emodelx.stages.refine import refine_model
 from emodelx.stages.register import register_sequences
 from emodelx.stages.thread import thread_gaps
 from emodelx.stages.traces import sample_traces
@@ -104,7 +105,8 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         stepper = Stepper(store, config.run, config.resume, log)
         prediction, candidates, traced = run_stages(config, inputs, sources, stepper)
         _tell_traced(traced.record, log) if config.no_sequence else _judge(traced.record, log)
-        atoms = _atoms(config, inputs, sources, (prediction, traced), stepper)
+        refined = _atoms(config, inputs, sources, (prediction, traced), stepper)
+        atoms = refined.model
         model = traced.record.calphas_of(atoms)
         draft = files.draft(store.folder / "results")
         for refusal in write_models(draft, atoms, config.write_pdb):
@@ -122,6 +124,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
             residues_expected=expected_residues(model),
             chains=chain_coverage(model),
             sequences=[] if config.no_sequence else sequence_copies(model),
+            refinement=refined.report,
             stage_seconds=stepper.seconds,
             peak_memory_bytes=peak_memory(),
         )
@@ -184,13 +187,17 @@ def _atoms(
     sources: dict[str, InputFile],
     traced: tuple[Kept[Prediction], Kept[CalphaModel]],
     stepper: Stepper,
-) -> AtomicModel:
-    """Build all atoms of the Calpha model, in the map where there is one."""
+) -> RefinedModel:
+    """Build all atoms of the Calpha model, and refine them in the map where there is one."""
     prediction, model = traced
     if config.no_sequence:
-        return model.record.without_side_chains()  # nobody knows its direction
-    density = Kept(inputs.map.density, sources["map"].sha256) if inputs.map else Kept(None, "")
-    return stepper.step("atoms", build_atoms, model, prediction, density).record
+        return RefinedModel(model.record.without_side_chains())  # nobody knows its direction
+    if inputs.map is None:
+        return RefinedModel(stepper.step("atoms", build_atoms, model, prediction, Kept(None, "")).record)
+    density = Kept(inputs.map.density, sources["map"].sha256)
+    atoms = stepper.step("atoms", build_atoms, model, prediction, density)
+    resolution = prediction.record.resolution
+    return stepper.step("refinement", refine_model, atoms, density, resolution, config.refinement).record
 
 
 @dataclass(frozen=True)

@@ -443,7 +443,7 @@ class RefinementReport:
 
 @dataclass(frozen=True)
 class RefinedModel:
-    """A refined model and what the refinement has changed."""
+    """A refined model and what the refinement has changed; no report where there was no map to refine against."""
 
     model: AtomicModel
-    report: RefinementReport
+    report: RefinementReport | None = None

@@ -11,15 +11,6 @@ from emodelx.cli import options
 if TYPE_CHECKING:
     from emodelx.records import RefinementReport
 
-_LINES = {
-    "correlation": ("correlation with the map", "{:.3f}"),
-    "favoured": ("Ramachandran favoured, %", "{:.2f}"),
-    "outliers": ("Ramachandran outliers, %", "{:.2f}"),
-    "clashscore": ("clashes per 1,000 atoms", "{:.1f}"),
-    "bond_rms": ("bonds, rms in A", "{:.4f}"),
-    "angle_rms": ("angles, rms in degrees", "{:.2f}"),
-}
-
 
 class Engine(str, Enum):
     """What refines."""
@@ -89,11 +80,13 @@ def _print_table(report: "RefinementReport") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from emodelx.report.refinement import refinement_rows
+
     table = Table(box=None, pad_edge=False)
     for column in ("", "before", "after"):
         table.add_column(column, justify="left" if not column else "right")
-    for field, (name, form) in _LINES.items():
-        table.add_row(name, *(form.format(getattr(quality, field)) for quality in (report.before, report.after)))
+    for row in refinement_rows(report):
+        table.add_row(*row)
     Console().print(table)
     if not report.kept:
         print("no round was better than the model given: it is kept as it is")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from emodelx.records import CalphaModel, Chain
+from emodelx.report.refinement import refinement_rows
 from emodelx.report.summary import RunReport
 
 BANDS = (
@@ -32,7 +33,8 @@ code { word-break: break-all } svg { display: block; max-width: 100% }
 
 def write_page(path: Path, report: RunReport, model: CalphaModel) -> None:
     """Write the page."""
-    parts = [_head(report), _warnings(report), _chains(report, model), _stages(report), _inputs(report)]
+    parts = [_head(report), _warnings(report), _chains(report, model), _refinement(report)]
+    parts += [_stages(report), _inputs(report)]
     path.write_text("\n".join(parts) + "\n</body></html>\n", encoding="utf-8")
 
 
@@ -99,6 +101,16 @@ def coverage_bar(chain: Chain, residue_width: float) -> str:
                 f'<rect x="{x:.1f}" width="{length:.2f}" height="{BAR_HEIGHT}" fill="{BANDS[band[first]][1]}"/>'
             )
     return f'<svg width="{width:.1f}" height="{BAR_HEIGHT}" role="img">{"".join(boxes)}</svg>'
+
+
+def _refinement(report: RunReport) -> str:
+    if report.refinement is None:
+        return "<h2>Refinement</h2><p>None: it needs a map and sequences.</p>"
+    rows = "".join(
+        f'<tr><th>{escape(name)}</th><td class="number">{before}</td><td class="number">{after}</td></tr>'
+        for name, before, after in refinement_rows(report.refinement)
+    )
+    return f"<h2>Refinement</h2><table><tr><th></th><th>Before</th><th>After</th></tr>{rows}</table>"
 
 
 def _stages(report: RunReport) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emodelx.records import CalphaModel, Chain, Provenance
+from emodelx.records import CalphaModel, Chain, Provenance, RefinementReport
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ class RunReport:
     residues_expected: int
     chains: list[ChainCoverage]
     sequences: list[SequenceCopies] = field(default_factory=list)
+    refinement: RefinementReport | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
 
