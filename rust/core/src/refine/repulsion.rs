@@ -54,7 +54,7 @@ fn size_of(atom: &Atom) -> Size {
         Element::Carbon if atom.slot == C || BARE.iter().any(in_table) => {
             Size { contact: 1.65, radius: 1.65, polar: false }
         }
-        Element::Carbon => Size { contact: 1.75, radius: 1.70, polar: false },
+        Element::Carbon => Size { contact: 1.90, radius: 1.70, polar: false },
         Element::Nitrogen => Size { contact: 1.50, radius: 1.55, polar: true },
         Element::Oxygen => Size { contact: 1.40, radius: 1.40, polar: true },
         Element::Sulfur => Size { contact: 1.75, radius: 1.80, polar: false },
