@@ -248,7 +248,11 @@ def test_nothing_to_register():
             ValueError,
             "links must be symmetric",
         ),
-        ((POINTS, LINKS, ODDS[:1], [AA], [1]), ValueError, "odds, hints and links must have the same number of candidates"),
+        (
+            (POINTS, LINKS, ODDS[:1], [AA], [1]),
+            ValueError,
+            "odds, hints and links must have the same number of candidates",
+        ),
         ((POINTS, LINKS, ODDS[:, :19], [AA], [1]), ValueError, r"odds must have shape \(n, 20\)"),
         ((POINTS, LINKS, ODDS * np.inf, [AA], [1]), ValueError, "odds must be finite"),
         ((POINTS, LINKS, ODDS, [AA[:0]], [1]), ValueError, "every sequence needs residues and at least one copy"),
