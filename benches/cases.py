@@ -124,7 +124,7 @@ def run_case(case: Case, cases: Path, prediction: Path) -> Outcome:
     for _ in range(REPEATS):
         stepper = Stepper(NoStore(config.output), config.run, reuse=False, progress=SILENT)
         began = time.process_time()
-        _, _, model = run_stages(config, inputs, sources, stepper)
+        *_, model = run_stages(config, inputs, sources, stepper)
         seconds.append(time.process_time() - began)
     peak = peak_memory() or 0
     write_mmcif(model_file, model.record.without_side_chains())

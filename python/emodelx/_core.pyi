@@ -166,6 +166,7 @@ def register_runs(
     copies: Sequence[int],
     rounds: Sequence[tuple[int, float, float]],
     *,
+    hints: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]] | None = None,
     threads: int = 0,
     progress: _Progress = None,
 ) -> list[tuple[int, int, NDArray[np.int64], NDArray[np.float32]]]:
@@ -184,6 +185,9 @@ def register_runs(
         Of each sequence; no residue is in more runs.
     rounds : sequence of (int, float, float)
         Per round of alignment: fewest matches of a run, lowest posterior of a match that extends it, and lowest mean.
+    hints : (ndarray, ndarray, ndarray, ndarray), shape=(m,) each
+        Candidates, sequences, 0-based positions in them, and the odds that the candidate is that residue for other
+        reasons than its type.
 
     Returns
     -------
@@ -193,27 +197,55 @@ def register_runs(
     """
 
 def assign_chains(
-    points: NDArray[np.float64],
-    fragments: Sequence[tuple[int, int, NDArray[np.int64]]],
+    pieces: Sequence[tuple[int, int, NDArray[np.float64]]],
     copies: Sequence[int],
     *,
     threads: int = 0,
     progress: _Progress = None,
 ) -> list[int | None]:
-    """Assign fragments to the copies of their sequences (Algorithm 1).
+    """Assign pieces of chains to the copies of their sequences (Algorithm 1).
 
     Parameters
     ----------
-    points : ndarray, shape=(n, 3)
-    fragments : sequence of (int, int, ndarray)
-        Sequence, position of the first residue, candidates (-1 where none; the first and the last have one).
+    pieces : sequence of (int, int, ndarray)
+        Sequence, position of the first residue, points (n, 3) (NaN where none; the first and the last are there).
     copies : sequence of int
         Of each sequence.
 
     Returns
     -------
     list of int or None
-        Copy of every fragment, 0 being the one with most residues; None where the copies do not suffice.
+        Copy of every piece, 0 being the one with most residues; None where the copies do not suffice.
+    """
+
+def place_templates(
+    points: NDArray[np.float64],
+    links: _SparseArrays,
+    odds: NDArray[np.float32],
+    sequences: Sequence[NDArray[np.int8]],
+    templates: Sequence[tuple[int, NDArray[np.int64], NDArray[np.float64]]],
+    least: tuple[float, float],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[tuple[int, NDArray[np.int64], NDArray[np.float64], float, float]]:
+    """Find rigid pieces of templates among the candidates.
+
+    Parameters
+    ----------
+    points, links, odds, sequences
+        As for `register_runs`.
+    templates : sequence of (int, ndarray, ndarray)
+        Sequence, 0-based positions of the residues in it (n,), ascending, their points (n, 3).
+    least : (float, float)
+        Of a piece: log-odds against chance, and standard deviations by which its types must fit better than with the
+        sequence shifted along it.
+
+    Returns
+    -------
+    list of (int, ndarray, ndarray, float, float)
+        Per piece, disjoint in candidates: template, its residues in the template (m,), their points (m, 3), and what
+        `least` bounds.
     """
 
 def trace_paths(

@@ -63,6 +63,27 @@ class TraceConfig:
 
 
 @dataclass(frozen=True)
+class TemplateConfig:
+    """Predicted structures and homologues."""
+
+    files: tuple[Path, ...] = ()
+    """Files and folders of them."""
+    least_identity: float = 0.9
+    """Share of equal residues below which a template does not belong to a sequence."""
+    least_plddt: float = 50.0
+    """Residues with less are taken for disordered."""
+    least_score: float = 25.0
+    """Lowest log-odds of a piece of a template placed in the map."""
+    least_types: float = 4.0
+    """Standard deviations by which the types along a piece must fit better than with the sequence shifted."""
+    least_support: float = 0.5
+    """Lowest main-chain probability, against that of the rest of the model, along residues added from a template."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", tuple(map(Path, self.files)))
+
+
+@dataclass(frozen=True)
 class RegistrationConfig:
     """Sequence and chain registration."""
 
@@ -214,6 +235,7 @@ class BuildConfig:
     candidates: CandidateConfig = CandidateConfig()
     links: LinkConfig = LinkConfig()
     traces: TraceConfig = TraceConfig()
+    templates: TemplateConfig = TemplateConfig()
     registration: RegistrationConfig = RegistrationConfig()
     counting: CountConfig = CountConfig()
     paths: PathConfig = PathConfig()
@@ -230,6 +252,8 @@ class BuildConfig:
             raise InputError("give either --fasta or --no-sequence: chains follow sequences, or are traced without")
         if self.no_sequence and self.copies:
             raise InputError("--copies needs --fasta: it counts the copies of a sequence")
+        if self.no_sequence and self.templates.files:
+            raise InputError("--template needs --fasta: templates are matched to the sequences")
         if (self.map is None) == (self.prediction is None):
             raise InputError("give either --map or --prediction: a build starts from one of the two")
         if self.mask is not None and self.map is None:

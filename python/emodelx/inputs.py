@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from emodelx.io.maps import MapFile, read_map
 from emodelx.io.masks import read_mask
 from emodelx.io.predictions import read_prediction
 from emodelx.io.sequences import SequenceFile, read_sequences
+from emodelx.io.template_matching import NO_TEMPLATES, TemplateSet, match_templates
+from emodelx.io.templates import read_templates
 from emodelx.machine import available_memory, free_disk, gigabytes, is_writable, nearest_existing
 from emodelx.network.resample import check_voxel_size
 from emodelx.records import Floats, Prediction
@@ -56,6 +58,9 @@ class Inputs:
     reader : Reader or None
     prediction : Prediction or None
         When the build starts from one.
+    templates : TemplateSet
+    template_files : tuple of Path
+        Every file that the templates come from.
     """
 
     sequences: SequenceFile
@@ -63,12 +68,15 @@ class Inputs:
     mask: Floats | None = None
     reader: Reader | None = None
     prediction: Prediction | None = None
+    templates: TemplateSet = NO_TEMPLATES
+    template_files: tuple[Path, ...] = ()
 
     def warnings(self) -> Iterator[str]:
         """Give what was repaired or assumed, one line each."""
         yield from (f"sequences: {line}" for line in self.sequences.warnings)
         if self.map is not None:
             yield from (f"map: {line}" for line in self.map.warnings)
+        yield from self.templates.warnings
 
     def describe(self) -> Iterator[str]:
         """Give what each input is, one line each."""
@@ -78,6 +86,7 @@ class Inputs:
             copies = f"{s.copies} cop{'y' if s.copies == 1 else 'ies'}" if s.told else "copies to be counted in the map"
             chains = f" ({'chain' if len(s.chains) == 1 else 'chains'} {', '.join(s.chains)})" if s.chains else ""
             yield f"sequence {s.name}: {len(s.residues)} residues, {copies}{chains}"
+        yield from self.templates.notes
         if self.map is not None:
             yield _map_line(self.map)
         if self.mask is not None:
@@ -122,8 +131,18 @@ def read_inputs(config: BuildConfig) -> Inputs:
         check_voxel_size(found.density.spacing)
         mask = read_mask(config.mask, found.density) if config.mask else None
         inputs = Inputs(sequences, found, mask, reader)
+    inputs = _with_templates(config, inputs)
     _check_room(config, inputs)
     return inputs
+
+
+def _with_templates(config: BuildConfig, inputs: Inputs) -> Inputs:
+    if not config.templates.files:
+        return inputs
+    found = read_templates(config.templates.files)
+    matched = match_templates(found.chains, inputs.sequences.sequences, config.templates)
+    warned = replace(matched, warnings=(*found.warnings, *matched.warnings))
+    return replace(inputs, templates=warned, template_files=found.files)
 
 
 def _choose_reader(config: BuildConfig) -> Reader:

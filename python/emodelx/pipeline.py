@@ -13,14 +13,23 @@ from emodelx.inputs import Inputs, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
-from emodelx.records import AtomicModel, CalphaModel, Candidates, Links, Prediction, RefinedModel
+from emodelx.records import AtomicModel, CalphaModel, Candidates, Links, Placement, Prediction, RefinedModel, Template
 from emodelx.report.results import ResultFiles, write_models, write_profiles, write_tables, write_viewer
-from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues, sequence_copies
+from emodelx.report.summary import (
+    InputFile,
+    RunReport,
+    TemplateUse,
+    chain_coverage,
+    expected_residues,
+    sequence_copies,
+    template_use,
+)
 from emodelx.runlog import RunLog
 from emodelx.stages.atoms import build_atoms
 from emodelx.stages.bridge import bridge_gaps
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.chains import register_chains
+from emodelx.stages.complete import complete_chains
 from emodelx.stages.composition import correct_composition
 from emodelx.stages.confidence import rate_confidence
 from emodelx.stages.copies import count_copies
@@ -30,6 +39,7 @@ from emodelx.stages.paths import rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
 from emodelx.stages.refine import refine_model
 from emodelx.stages.register import register_sequences
+from emodelx.stages.templates import place_templates
 from emodelx.stages.thread import thread_gaps
 from emodelx.stages.traces import sample_traces
 from emodelx.stepper import Kept, Stepper
@@ -38,6 +48,8 @@ CAUSES = (
     "check the hand of the map (try it mirrored), its resolution (better than about 4.5 A), its voxel size, "
     "and that the sequences belong to it"
 )
+MAP_ROLES = ("map", "mask", "weights")
+"""Inputs that the prediction depends on."""
 LOW_COMPLETENESS = 0.3
 """A model with less of the expected residues than this comes with a warning."""
 
@@ -103,7 +115,9 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         store = Store(files.folder / "work")
         store.open()
         stepper = Stepper(store, config.run, config.resume, log)
-        prediction, candidates, traced = run_stages(config, inputs, sources, stepper)
+        prediction, candidates, placements, traced = run_stages(config, inputs, sources, stepper)
+        templates = template_use(inputs.templates.templates, placements, traced.record)
+        _tell_templates(templates, log)
         _tell_traced(traced.record, log) if config.no_sequence else _judge(traced.record, log)
         refined = _atoms(config, inputs, sources, (prediction, traced), stepper)
         atoms = refined.model
@@ -125,6 +139,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
             chains=chain_coverage(model),
             sequences=[] if config.no_sequence else sequence_copies(model),
             refinement=refined.report,
+            templates=templates,
             stage_seconds=stepper.seconds,
             peak_memory_bytes=peak_memory(),
         )
@@ -145,6 +160,7 @@ def _sources(config: BuildConfig, inputs: Inputs) -> dict[str, InputFile]:
         "prediction": config.prediction,
         "weights": weights,
     }
+    roles |= {f"template {i}": path for i, path in enumerate(inputs.template_files, start=1)}
     return {role: InputFile(str(path.resolve()), file_digest(path)) for role, path in roles.items() if path is not None}
 
 
@@ -160,9 +176,26 @@ def _tell(inputs: Inputs, sources: dict[str, InputFile], log: RunLog) -> None:
         log.warn(line)
 
 
+def _tell_templates(templates: list[TemplateUse], log: RunLog) -> None:
+    """Say what became of the templates."""
+    for use in templates:
+        name = f"template {use.template}"
+        if use.placed == 0:
+            log.warn(f"{name}: not found in the map, so nothing of it was used; is it the right fold and hand?")
+            continue
+        log.note(f"{name}: {use.placed} of {use.residues} residues found in {use.pieces} rigid pieces")
+        if use.contradicted:
+            log.warn(f"{name}: {use.contradicted} residues lie elsewhere in the map, and were built there")
+        if use.spare:
+            log.warn(
+                f"{name}: {use.spare} pieces were found beyond the copies of {use.sequence} and left out; "
+                "if the map holds more copies, say so with --copies"
+            )
+
+
 def run_stages(
     config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper
-) -> tuple[Kept[Prediction], Candidates, Kept[CalphaModel]]:
+) -> tuple[Kept[Prediction], Candidates, tuple[Placement, ...], Kept[CalphaModel]]:
     """Go from the inputs to the Calpha model; `build` does so, adds the other atoms and writes the files.
 
     Parameters
@@ -177,8 +210,10 @@ def run_stages(
     found = stepper.step("candidates", propose_candidates, prediction, config.candidates)
     links = stepper.step("links", link_candidates, found, prediction, config.links)
     graph = Graph(prediction, found, links)
-    model = _trace(config, graph, stepper) if config.no_sequence else _register(config, inputs, graph, stepper)
-    return prediction, found.record, model
+    if config.no_sequence:
+        return prediction, found.record, (), _trace(config, graph, stepper)
+    templates = Kept(inputs.templates.templates, _template_key(config, sources))
+    return prediction, found.record, *_register(config, inputs, graph, templates, stepper)
 
 
 def _atoms(
@@ -216,8 +251,10 @@ def _trace(config: BuildConfig, graph: Graph, stepper: Stepper) -> Kept[CalphaMo
     return stepper.step("confidence", lambda m, _: rate_paths(m), bridged)
 
 
-def _register(config: BuildConfig, inputs: Inputs, graph: Graph, stepper: Stepper) -> Kept[CalphaModel]:
-    """Chains that follow the sequences."""
+def _register(
+    config: BuildConfig, inputs: Inputs, graph: Graph, templates: Kept[tuple[Template, ...]], stepper: Stepper
+) -> tuple[tuple[Placement, ...], Kept[CalphaModel]]:
+    """Where the templates are, and the chains that follow the sequences."""
     step, prediction, found, links = stepper.step, graph.prediction, graph.candidates, graph.links
     given = Kept(inputs.sequences.sequences, digest(inputs.sequences.sequences))
     sequences = step("copies", count_copies, found, links, given, config.registration, config.counting)
@@ -227,12 +264,15 @@ def _register(config: BuildConfig, inputs: Inputs, graph: Graph, stepper: Steppe
     hops = step("traces", sample_traces, links, config.traces)
     typed = step("composition", lambda c, s, _: correct_composition(c, s), found, sequences)
     scores = step("scores", propagate_scores, typed, hops)
-    fragments = step("fragments", register_sequences, typed, links, sequences, config.registration)
-    chains = step("chains", register_chains, fragments, typed, sequences)
+    placed = step("templates", place_templates, typed, links, sequences, templates, config.templates)
+    fragments = step("fragments", register_sequences, typed, links, sequences, placed, config.registration)
+    chains = step("chains", register_chains, fragments, typed, sequences, templates, placed)
     threaded = step("threading", thread_gaps, chains, typed, links, scores, config.threading)
     bridged = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
-    extended = step("extension", extend_ends, bridged, prediction)
-    return step("confidence", lambda m, c, s, _: rate_confidence(m, c, s), extended, typed, sequences)
+    completed = step("completion", complete_chains, bridged, prediction, config.templates)
+    extended = step("extension", extend_ends, completed, prediction)
+    rated = step("confidence", lambda m, c, s, _: rate_confidence(m, c, s), extended, typed, sequences)
+    return placed.record, rated
 
 
 def _prediction(
@@ -241,10 +281,15 @@ def _prediction(
     """Return what the network says: given by the user, or read from the map."""
     if inputs.prediction is not None:
         return Kept(inputs.prediction, sources["prediction"].sha256)
-    key = digest(*(file.sha256 for role, file in sources.items() if role != "fasta"))
+    key = digest(*(file.sha256 for role, file in sources.items() if role in MAP_ROLES))
     read = stepper.step("prediction", _read_map, Kept(inputs, key), config.resolution, config.reading)
     stepper.progress.note(resolution_line(read.record, config.resolution))
     return read
+
+
+def _template_key(config: BuildConfig, sources: dict[str, InputFile]) -> str:
+    """Digest of what the templates depend on, apart from the sequences."""
+    return digest(config.templates, *(file.sha256 for role, file in sources.items() if role.startswith("template")))
 
 
 def _read_map(inputs: Inputs, resolution: float | None, config: ReadingConfig, run: RunConfig) -> Prediction:

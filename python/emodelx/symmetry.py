@@ -1,6 +1,6 @@
-"""What the copies of a chain say about each other."""
+"""What the copies of a chain, and templates, say about the residues that a chain misses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ LARGEST_RMSD = 1.5
 
 
 def expected_positions(chain: Chain, chains: Iterable[Chain]) -> Points:
-    """Say where the copies of a chain have the residues that it misses.
+    """Say where templates, and the copies of a chain, have the residues that it misses.
 
     Parameters
     ----------
@@ -26,30 +26,49 @@ def expected_positions(chain: Chain, chains: Iterable[Chain]) -> Points:
     Returns
     -------
     ndarray, dtype=float64, shape=(length, 3)
-        Angstrom, in the place of `chain`; NaN where no copy has the residue or none superposes well around it.
+        Angstrom, in the place of `chain`; NaN where nothing has the residue or superposes well around it.
     """
-    expected = np.full_like(chain.positions, np.nan)
-    copies = [other for other in chains if other is not chain and other.sequence == chain.sequence]
-    for gap in _gaps(chain):
-        for copy in copies:
-            unknown = np.isnan(expected[gap])
+    copies = [other.positions for other in chains if other is not chain and other.sequence == chain.sequence]
+    expected = np.full_like(chain.positions, np.nan) if chain.reference is None else chain.reference
+    return np.where(chain.placed()[:, None], np.nan, complete(expected, chain.positions, copies))
+
+
+def complete(known: Points, positions: Points, models: Sequence[Points]) -> Points:
+    """Fill the residues that are neither known nor placed from models, superposed around each gap.
+
+    Parameters
+    ----------
+    known, positions : ndarray, dtype=float64, shape=(length, 3)
+        Angstrom; NaN where a residue is not known, or not placed.
+    models : sequence of ndarray, dtype=float64, shape=(length, 3)
+        Other copies of the chain, the best first; NaN where they lack a residue.
+
+    Returns
+    -------
+    ndarray, dtype=float64, shape=(length, 3)
+        `known`, with what the models add.
+    """
+    filled = known.copy()
+    for gap in _gaps(positions):
+        for model in models:
+            unknown = np.isnan(filled[gap])
             if not unknown.any():
                 break
-            expected[gap] = np.where(unknown, _transfer(chain, copy, gap), expected[gap])
-    return expected
+            filled[gap] = np.where(unknown, _transfer(positions, model, gap), filled[gap])
+    return filled
 
 
-def _transfer(chain: Chain, other: Chain, gap: slice) -> Points:
-    """Positions of the gap's residues in `other`, superposed on the residues around the gap."""
+def _transfer(positions: Points, model: Points, gap: slice) -> Points:
+    """Positions of the gap's residues in `model`, superposed on the residues around the gap."""
     around = slice(max(gap.start - FLANK, 0), gap.stop + FLANK)
-    both = np.isfinite(chain.positions[around, 0]) & np.isfinite(other.positions[around, 0])
+    both = np.isfinite(positions[around, 0]) & np.isfinite(model[around, 0])
     nothing = np.full((gap.stop - gap.start, 3), np.nan)
     if both.sum() < LEAST_SHARED:
         return nothing
-    mobile, target = other.positions[around][both], chain.positions[around][both]
+    mobile, target = model[around][both], positions[around][both]
     rotation, shift = superpose(mobile, target)
     rmsd = np.sqrt((((mobile @ rotation.T + shift) - target) ** 2).sum(axis=1).mean())
-    return other.positions[gap] @ rotation.T + shift if rmsd < LARGEST_RMSD else nothing
+    return model[gap] @ rotation.T + shift if rmsd < LARGEST_RMSD else nothing
 
 
 def superpose(mobile: Points, target: Points) -> tuple[Points, Points]:
@@ -73,7 +92,8 @@ def superpose(mobile: Points, target: Points) -> tuple[Points, Points]:
     return rotation, onto - rotation @ centre
 
 
-def _gaps(chain: Chain) -> list[slice]:
+def _gaps(positions: Points) -> list[slice]:
     """Runs of residues without a position."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], ~chain.placed(), [False]]).astype(np.int8)))
+    missing = np.isnan(positions[:, 0])
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(np.int8)))
     return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -87,7 +87,7 @@ def test_residues_table_agrees_with_the_model(run):
         assert gemmi.expand_one_letter(row["aa"], gemmi.ResidueKind.AA) == residue.name
         np.testing.assert_allclose([float(row[x]) for x in "xyz"], residue["CA"][0].pos.tolist(), atol=2e-3)
         assert float(row["confidence"]) == pytest.approx(residue[0].b_iso, abs=0.01)
-        assert row["provenance"] in ("traced", "threaded", "bridged", "extended")
+        assert row["provenance"] in ("traced", "threaded", "bridged", "extended", "template")
         if row["p_A"]:
             assert sum(float(row[f"p_{letter}"]) for letter in "ACDEFGHIKLMNPQRSTVWY") == pytest.approx(1, abs=2e-3)
 
@@ -128,6 +128,42 @@ def test_the_page_is_whole_and_loads_nothing(run):
     assert opened.count("svg") == 2
     assert opened.count("table") == closed.count("table") > 0
     assert "warning" in text.lower()
+
+
+def test_a_template_takes_part(planted, emodelx, tmp_path):
+    """Both helices as one template, in another place: it is found, reported, and nothing gets worse."""
+    structure = gemmi.Structure()
+    structure.add_model(gemmi.Model(1))
+    for name, positions in planted.positions.items():
+        chain = gemmi.Chain(name)
+        for i, (letter, place) in enumerate(zip(planted.residues[name], positions - 77.0, strict=True)):
+            atom = gemmi.Atom()
+            atom.name, atom.element, atom.pos, atom.b_iso = "CA", gemmi.Element("C"), gemmi.Position(*place), 95.0
+            residue = gemmi.Residue()
+            residue.name = gemmi.expand_one_letter(letter, gemmi.ResidueKind.AA)
+            residue.seqid = gemmi.SeqId(i + 1, " ")
+            residue.add_atom(atom)
+            chain.add_residue(residue)
+        structure[0].add_chain(chain)
+    structure.setup_entities()
+    structure.write_pdb(str(tmp_path / "fold.pdb"))
+    done = emodelx(
+        "build",
+        "--prediction",
+        planted.prediction,
+        "-pf",
+        planted.fasta,
+        "-o",
+        tmp_path / "m",
+        "-t",
+        tmp_path / "fold.pdb",
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "m" / "report.json").read_text())
+    assert [use["template"] for use in report["templates"]] == ["fold.pdb chain A", "fold.pdb chain B"]
+    assert all(use["placed"] > 30 and use["contradicted"] == 0 for use in report["templates"])
+    assert report["residues_built"] >= 95
+    assert report["inputs"]["template 1"]["path"] == str(tmp_path / "fold.pdb")
 
 
 @pytest.mark.parametrize(("given", "said"), [(None, "estimated from the map"), (3.04, "as given")])

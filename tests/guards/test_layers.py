@@ -6,7 +6,7 @@ import sys
 LEVELS = (
     ("errors", "constants"),
     ("config", "records", "progress", "machine"),
-    ("_core", "io", "symmetry"),
+    ("_core", "io", "symmetry", "pieces"),
     ("stages", "network", "training", "scoring", "report"),
     ("inputs", "runlog", "search", "stepper"),
     ("pipeline",),
@@ -15,7 +15,14 @@ LEVELS = (
     ("cli", "__main__"),
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
-SIDEWAYS = {("training", "network"), ("report", "scoring"), ("config", "progress"), ("config", "machine")}
+SIDEWAYS = {
+    ("training", "network"),
+    ("report", "scoring"),
+    ("config", "progress"),
+    ("config", "machine"),
+    ("pieces", "symmetry"),
+    ("io", "symmetry"),
+}
 """Imports within a level that are meant."""
 TRAINING_MAY_USE = {"torch", "numpy", "safetensors", *sys.stdlib_module_names}
 """Training runs on bare GPU nodes."""

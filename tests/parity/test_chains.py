@@ -18,14 +18,8 @@ from emodelx.stages.chains import register_chains
 
 def assign(by_sequence, copies, **run):
     """The copy of every fragment, by sequence; fragments as the twin takes them."""
-    points, fragments = [np.zeros((0, 3))], []
-    for sequence, own in enumerate(by_sequence):
-        for start, positions in own:
-            placed = np.isfinite(positions[:, 0])
-            first = sum(map(len, points))
-            fragments.append((sequence, start, np.where(placed, first + np.cumsum(placed) - 1, -1)))
-            points.append(positions[placed])
-    found = iter(_core.assign_chains(np.concatenate(points), fragments, copies, **run))
+    pieces = [(i, start, positions) for i, own in enumerate(by_sequence) for start, positions in own]
+    found = iter(_core.assign_chains(pieces, copies, **run))
     return [[next(found) for _ in own] for own in by_sequence]
 
 
@@ -129,7 +123,7 @@ def test_fragments_become_chains():
     one = Fragment(0, 1, np.arange(1, 16), np.full(15, 0.9, np.float32))
     two = Fragment(0, 14, np.array([14, -1, *range(16, 28)]), np.full(14, 0.5, np.float32))
     sequences = (Sequence("s", "A" * 30, ("X",), 1), Sequence("t", "G" * 5, (), 2))
-    model = register_chains([one, two], candidates, sequences, RunConfig(threads=1))
+    model = register_chains([one, two], candidates, sequences, (), (), RunConfig(threads=1))
     assert [(c.sequence, c.name) for c in model.chains] == [(0, "X"), (1, "A"), (1, "B")]
     first, *empty = model.chains
     assert first.candidates.tolist() == [-1, *range(1, 28), -1, -1]
@@ -144,36 +138,34 @@ def test_threads(same_on_all_threads):
         return np.array(_core.assign_chains(*arguments, threads=threads), float)
 
     points = folded(0)
-    fragments = [(s, i, np.arange(i, i + 12)) for i in range(0, 60, 6) for s in (0, 1)]
-    same_on_all_threads(step, points, fragments, [3, 2])
+    pieces = [(s, i, points[i : i + 12]) for i in range(0, 60, 6) for s in (0, 1)]
+    same_on_all_threads(step, pieces, [3, 2])
 
 
 def test_ctrl_c(interrupted):
-    fragments = [(0, i % 2000, np.arange(i % 60, i % 60 + 12)) for i in range(6000)]
+    points = folded(0)
+    pieces = [(0, i % 2000, points[i % 60 : i % 60 + 12]) for i in range(6000)]
     with interrupted():
-        _core.assign_chains(folded(0), fragments, [9], threads=1)
+        _core.assign_chains(pieces, [9], threads=1)
 
 
-POINTS = np.zeros((4, 3))
-WHOLE = np.arange(4)
+WHOLE = np.zeros((4, 3))
+GAP = np.full((1, 3), np.nan)
 
 
 @pytest.mark.parametrize(
-    ("points", "fragments", "error", "message"),
+    ("pieces", "error", "message"),
     [
-        (POINTS[:, :2], [], ValueError, r"points must have shape \(n, 3\), not \(4, 2\)"),
-        (POINTS * np.nan, [], ValueError, "points must be finite"),
-        (POINTS.astype(np.float32), [], TypeError, "points"),
-        (POINTS, [(0, 0, np.arange(5))], ValueError, "fragments name candidates that do not exist"),
-        (POINTS, [(1, 0, WHOLE)], ValueError, "fragments name sequences that do not exist"),
-        (POINTS, [(0, 0, WHOLE[:0])], ValueError, "fragments must begin and end with a candidate"),
-        (POINTS, [(0, 0, np.array([0, -1]))], ValueError, "fragments must begin and end with a candidate"),
-        (POINTS, [(0, 0, np.array([-1, 0]))], ValueError, "fragments must begin and end with a candidate"),
-        (POINTS, [(0, 0, np.arange(8)[::2])], ValueError, "fragments must be contiguous"),
-        (POINTS, [(0, 0, WHOLE.astype(float))], TypeError, "fragments"),
-        (POINTS, [(0, -1, WHOLE)], OverflowError, "negative"),
+        ([(0, 0, WHOLE[:, :2].copy())], ValueError, r"pieces must have shape \(n, 3\), not \(4, 2\)"),
+        ([(1, 0, WHOLE)], ValueError, "pieces name sequences that do not exist"),
+        ([(0, 0, WHOLE[:0])], ValueError, "pieces must begin and end with a point"),
+        ([(0, 0, np.concatenate([WHOLE, GAP]))], ValueError, "pieces must begin and end with a point"),
+        ([(0, 0, np.concatenate([GAP, WHOLE]))], ValueError, "pieces must begin and end with a point"),
+        ([(0, 0, WHOLE[::2])], ValueError, "pieces must be C-contiguous"),
+        ([(0, 0, WHOLE.astype(np.float32))], TypeError, "pieces"),
+        ([(0, -1, WHOLE)], OverflowError, "negative"),
     ],
 )
-def test_bad_input(points, fragments, error, message):
+def test_bad_input(pieces, error, message):
     with pytest.raises(error, match=message):
-        _core.assign_chains(points, fragments, [1])
+        _core.assign_chains(pieces, [1])

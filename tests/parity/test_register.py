@@ -120,7 +120,7 @@ def test_growth(problem, copies, growth):
 
 def assign(planted, sequence, **config):
     """The planted chain registered: residue of every candidate, `FALSE` where none."""
-    fragments = register_sequences(planted.candidates, planted.links, [sequence], RegistrationConfig(**config), RUN)
+    fragments = register_sequences(planted.candidates, planted.links, [sequence], (), RegistrationConfig(**config), RUN)
     residue = np.full(len(planted.candidates), FALSE)
     for fragment in fragments:
         placed = fragment.candidates >= 0
@@ -165,7 +165,7 @@ def test_unknown_residues_do_not_end_a_run():
 def test_a_missing_candidate_is_jumped_over():
     planted = plant(2, missing=30)
     config = RegistrationConfig()
-    (found,) = register_sequences(planted.candidates, planted.links, [planted.sequence()], config, RUN)
+    (found,) = register_sequences(planted.candidates, planted.links, [planted.sequence()], (), config, RUN)
     assert found.start < 30 < found.start + len(found.candidates)
     assert found.candidates[30 - found.start] == -1
     assert found.probability[30 - found.start] == 0
@@ -248,7 +248,11 @@ def test_nothing_to_register():
             ValueError,
             "links must be symmetric",
         ),
-        ((POINTS, LINKS, ODDS[:1], [AA], [1]), ValueError, "odds and links must have the same number of candidates"),
+        (
+            (POINTS, LINKS, ODDS[:1], [AA], [1]),
+            ValueError,
+            "odds, hints and links must have the same number of candidates",
+        ),
         ((POINTS, LINKS, ODDS[:, :19], [AA], [1]), ValueError, r"odds must have shape \(n, 20\)"),
         ((POINTS, LINKS, ODDS * np.inf, [AA], [1]), ValueError, "odds must be finite"),
         ((POINTS, LINKS, ODDS, [AA[:0]], [1]), ValueError, "every sequence needs residues and at least one copy"),

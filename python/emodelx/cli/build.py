@@ -8,7 +8,7 @@ import typer
 
 from emodelx.cli import options
 from emodelx.cli.check import print_inputs
-from emodelx.config import BuildConfig, RunConfig
+from emodelx.config import BuildConfig, RunConfig, TemplateConfig
 
 if TYPE_CHECKING:
     from emodelx.pipeline import BuildResult
@@ -21,6 +21,8 @@ def build(
     map: options.Map = None,
     prediction: options.Prediction = None,
     mask: options.Mask = None,
+    template: options.Templates = None,
+    template_identity: options.TemplateIdentity = TemplateConfig.least_identity,
     device: options.Device = "auto",
     weights: options.Weights = None,
     resolution: options.Resolution = None,
@@ -42,7 +44,8 @@ def build(
     config = BuildConfig(
         output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
         weights=weights, device=device, resolution=resolution, copies=options.read_copies(copies), resume=resume,
-        write_pdb=pdb, run=RunConfig(threads=threads, seed=seed),
+        write_pdb=pdb, templates=TemplateConfig(files=tuple(template or ()), least_identity=template_identity),
+        run=RunConfig(threads=threads, seed=seed),
     )  # fmt: skip
     if dry_run:
         print_inputs(config)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from emodelx.cli import options
-from emodelx.config import BuildConfig
+from emodelx.config import BuildConfig, TemplateConfig
 
 
 def check(
@@ -12,6 +12,8 @@ def check(
     map: options.Map = None,
     prediction: options.Prediction = None,
     mask: options.Mask = None,
+    template: options.Templates = None,
+    template_identity: options.TemplateIdentity = TemplateConfig.least_identity,
     output: options.Output = Path("emodelx-out"),
     device: options.Device = "auto",
     weights: options.Weights = None,
@@ -23,6 +25,7 @@ def check(
         BuildConfig(
             output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
             weights=weights, device=device, copies=options.read_copies(copies),
+            templates=TemplateConfig(files=tuple(template or ()), least_identity=template_identity),
         )
     )  # fmt: skip
 

@@ -24,6 +24,18 @@ Prediction = Annotated[
 Mask = Annotated[
     Path | None, typer.Option("--mask", "-m", metavar="MASK", help="Soft mask, 0 to 1; nothing is built outside.")
 ]
+Templates = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--template",
+        "-t",
+        metavar="FILE|DIR",
+        help="Predicted structure or homologue, PDB or mmCIF; may be given several times.",
+    ),
+]
+TemplateIdentity = Annotated[
+    float, typer.Option("--template-identity", metavar="SHARE", help="Least identity of a template to a sequence.")
+]
 Device = Annotated[str, typer.Option("--device", "-d", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
 Weights = Annotated[
     str | None,

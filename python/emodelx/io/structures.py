@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import wrap
@@ -215,6 +215,8 @@ class CalphaChain:
         In Angstrom.
     sequence : str
         Full sequence that `numbers` count, empty where the file gives none.
+    b_factors : ndarray, dtype=float64, shape=(n,)
+        B-factor column of the Calphas.
     """
 
     name: str
@@ -222,6 +224,7 @@ class CalphaChain:
     numbers: Ints
     positions: Points
     sequence: str = ""
+    b_factors: Points = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.residues)
@@ -238,9 +241,12 @@ def read_calphas(path: str | Path) -> tuple[CalphaChain, ...]:
     InputError
         When the file is missing, damaged, no structure, without protein, or has a residue twice.
     """
-    path = Path(path)
-    structure = read_structure(path)
-    chains = [_calpha_chain(path, structure, chain) for chain in structure[0]]
+    return calphas_of(Path(path), read_structure(Path(path)))
+
+
+def calphas_of(path: Path, structure: gemmi.Structure, model: int = 0) -> tuple[CalphaChain, ...]:
+    """Give the Calphas of a model of the structure that was read from `path`; see `read_calphas`."""
+    chains = [_calpha_chain(path, structure, chain) for chain in structure[model]]
     chains = [chain for chain in chains if len(chain) > 0]
     if not chains:
         raise InputError(f"{path}: holds no protein residue with a Calpha")
@@ -282,6 +288,7 @@ def _calpha_chain(path: Path, structure: gemmi.Structure, chain: gemmi.Chain) ->
         numbers=np.array([residue.label_seq if labelled else residue.seqid.num for residue in residues], np.int64),
         positions=positions,
         sequence=full_sequence(structure, chain) if labelled else "",
+        b_factors=np.array([atom.b_iso for atom in best], np.float64),
     )
 
 

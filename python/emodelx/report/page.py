@@ -69,11 +69,11 @@ def _warnings(report: RunReport) -> str:
 
 def _chains(report: RunReport, model: CalphaModel) -> str:
     longest = max((chain.length for chain in report.chains), default=1)
-    names = ("Chain", "Sequence", "Built", "Traced", "Threaded", "Bridged", "Extended", "Mean confidence")
+    names = ("Chain", "Sequence", "Built", "Traced", "Threaded", "Bridged", "Extended", "Template", "Mean confidence")
     head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
     rows = []
     for facts, chain in zip(report.chains, model.chains, strict=True):
-        origins = (facts.traced, facts.threaded, facts.bridged, facts.extended)
+        origins = (facts.traced, facts.threaded, facts.bridged, facts.extended, facts.template)
         cells = (f"{facts.built} of {facts.length}", *origins, f"{facts.mean_confidence:.0f}")
         numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
         rows.append(f"<tr><th>{escape(facts.chain)}</th><td>{escape(facts.sequence)}</td>{numbers}</tr>")

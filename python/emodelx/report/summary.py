@@ -1,13 +1,17 @@
 """What a run did, as plain data: the content of `report.json` and of the page."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emodelx.records import CalphaModel, Chain, Provenance, RefinementReport
+from emodelx.records import CalphaModel, Chain, Placement, Provenance, RefinementReport, Template
+
+CONTRADICTION = 4.0
+"""Angstrom between a residue and where a placed template has it, above which the two contradict each other."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class ChainCoverage:
     ----------
     chain, sequence : str
         Name of the chain, and of its sequence in the FASTA file.
-    length, built, traced, threaded, bridged, extended : int
+    length, built, traced, threaded, bridged, extended, template : int
         Residues of the sequence, with a position, and by provenance.
     mean_confidence : float
         Of the built residues, 0 to 100.
@@ -40,6 +44,7 @@ class ChainCoverage:
     threaded: int
     bridged: int
     extended: int
+    template: int
     mean_confidence: float
 
 
@@ -62,6 +67,31 @@ class SequenceCopies:
 
 
 @dataclass(frozen=True)
+class TemplateUse:
+    """What became of a template.
+
+    Attributes
+    ----------
+    template, sequence : str
+        File and chain, and name of the sequence.
+    residues, placed : int
+        Residues that could be used, and that were found in the map.
+    pieces, spare : int
+        Rigid pieces that were found, and those of them that belong to copies in excess.
+    contradicted : int
+        Residues of the model further than 4 A from where the placed template has them.
+    """
+
+    template: str
+    sequence: str
+    residues: int
+    placed: int
+    pieces: int
+    spare: int
+    contradicted: int
+
+
+@dataclass(frozen=True)
 class RunReport:
     """Facts of one run.
 
@@ -70,7 +100,7 @@ class RunReport:
     started : str
         Local time, ISO 8601.
     inputs : dict of InputFile
-        By role: map, fasta, mask, prediction, weights.
+        By role: map, fasta, mask, prediction, weights, template 1, template 2, ...
     assumptions : list of str
         What was read from the inputs and what was assumed, one line each.
     residues_expected : int
@@ -102,6 +132,7 @@ class RunReport:
     residues_expected: int
     chains: list[ChainCoverage]
     sequences: list[SequenceCopies] = field(default_factory=list)
+    templates: list[TemplateUse] = field(default_factory=list)
     refinement: RefinementReport | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
@@ -128,6 +159,7 @@ def _coverage_of(chain: Chain, sequence: str) -> ChainCoverage:
         threaded=int((chain.provenance == Provenance.THREADED).sum()),
         bridged=int((chain.provenance == Provenance.BRIDGED).sum()),
         extended=int((chain.provenance == Provenance.EXTENDED).sum()),
+        template=int((chain.provenance == Provenance.TEMPLATE).sum()),
         mean_confidence=round(float(np.mean(chain.confidence[placed])), 2) if placed.any() else 0.0,
     )
 
@@ -135,6 +167,33 @@ def _coverage_of(chain: Chain, sequence: str) -> ChainCoverage:
 def sequence_copies(model: CalphaModel) -> list[SequenceCopies]:
     """List the sequences with their copies, in the order of the model."""
     return [SequenceCopies(s.name, len(s.residues), s.copies, not s.told) for s in model.sequences]
+
+
+def template_use(
+    templates: Sequence[Template], placements: Sequence[Placement], model: CalphaModel
+) -> list[TemplateUse]:
+    """Count what was used of every template, in their order."""
+    return [_use_of(i, template, placements, model) for i, template in enumerate(templates)]
+
+
+def _use_of(index: int, template: Template, placements: Sequence[Placement], model: CalphaModel) -> TemplateUse:
+    own = [placement for placement in placements if placement.template == index]
+    placed = {int(number) for placement in own for number in placement.numbers}
+    own_chains = [chain for chain in model.chains if chain.sequence == template.sequence]
+    off = [
+        np.linalg.norm((chain.positions - chain.reference)[template.numbers], axis=1)
+        for chain in own_chains
+        if chain.reference is not None
+    ]
+    return TemplateUse(
+        template=template.name,
+        sequence=model.sequences[template.sequence].name,
+        residues=len(template.numbers),
+        placed=len(placed),
+        pieces=len(own),
+        spare=sum(placement.spare for placement in own),
+        contradicted=int(sum((distance > CONTRADICTION).sum() for distance in off)),
+    )
 
 
 def expected_residues(model: CalphaModel) -> int:

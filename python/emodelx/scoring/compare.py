@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 
+from emodelx.io.alignment import UNPLACED
 from emodelx.io.structures import CalphaChain
 from emodelx.records import Points
-from emodelx.scoring.numbering import UNPLACED, NumberedChain, number_chains
+from emodelx.scoring.numbering import NumberedChain, number_chains
 from emodelx.scoring.segments import directions
 
 NEAR = 3.0

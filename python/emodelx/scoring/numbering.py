@@ -9,21 +9,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import gemmi
 import numpy as np
 
+from emodelx.io.alignment import UNPLACED, align
 from emodelx.io.residue_numbers import UNKNOWN, letters, own_sequence
 from emodelx.io.structures import CalphaChain
 from emodelx.records import Ints
 
-UNPLACED = -1
-"""Stands for no common sequence, and for no position in one."""
-
 _WORD = 4  # long enough that unrelated sequences of 400 residues share about one word by chance
 _SAME_WORDS = 0.7  # a point mutation costs four words, so this is about 93 % identity
 _SAME_RESIDUES = 0.95
-# A residue is worth half a gap, and gaps may be of any length: loops and whole domains are missing in models.
-_SCORING = {"match": 5, "mismatch": -4, "gapo": -10, "gape": 0}
 
 
 @dataclass(frozen=True)
@@ -123,7 +118,7 @@ def _map(sequence: _Worded, common: list[_Worded]) -> NumberedChain:
     if best == UNPLACED:
         return NumberedChain(UNPLACED, np.full(length, UNPLACED))
     if shift is None:
-        return NumberedChain(best, _align(sequence.residues, common[best].residues))
+        return NumberedChain(best, align(sequence.residues, common[best].residues))
     positions = np.arange(length) + shift
     positions[(positions < 0) | (positions >= len(common[best].residues))] = UNPLACED
     return NumberedChain(best, positions)
@@ -153,20 +148,3 @@ def _shift(sequence: _Worded, other: _Worded) -> int | None:
     equal = int((mine == theirs)[both].sum())
     enough = equal >= _SAME_RESIDUES * both.sum() and 2 * equal >= min(sequence.known(), other.known())
     return shift if enough else None
-
-
-def _align(sequence: str, common: str) -> Ints:
-    """Position in `common` of every residue of `sequence`; X is left out on both sides."""
-    mine = np.flatnonzero(letters(sequence) != ord(UNKNOWN))
-    theirs = np.flatnonzero(letters(common) != ord(UNKNOWN))
-    query, target = [sequence[i] for i in mine], [common[i] for i in theirs]
-    scoring = gemmi.AlignmentScoring()
-    for name, value in _SCORING.items():
-        setattr(scoring, name, value)
-    alignment = gemmi.align_string_sequences(query, target, [], scoring)
-    in_query = letters(alignment.add_gaps("".join(query), 1)) != ord("-")
-    in_target = letters(alignment.add_gaps("".join(target), 2)) != ord("-")
-    both = in_query & in_target
-    positions = np.full(len(sequence), UNPLACED)
-    positions[mine[(in_query.cumsum() - 1)[both]]] = theirs[(in_target.cumsum() - 1)[both]]
-    return positions

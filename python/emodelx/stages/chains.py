@@ -7,60 +7,100 @@ import numpy as np
 from emodelx import _core
 from emodelx.config import RunConfig
 from emodelx.io.chain_names import name_chains
-from emodelx.records import CalphaModel, Candidates, Chain, Fragment, Provenance, Sequence
+from emodelx.pieces import Piece, attach, lay, spread, trimmed, unite, without_contradiction
+from emodelx.records import CalphaModel, Candidates, Chain, Fragment, Placement, Points, Provenance, Sequence, Template
+from emodelx.symmetry import complete
+
+LEAST_FOUND = 0.25
+"""Share of the residues of a template that must be placed for it to tell where others are."""
 
 
 def register_chains(
     fragments: Sequences[Fragment],
     candidates: Candidates,
     sequences: Sequences[Sequence],
+    templates: Sequences[Template],
+    placements: Sequences[Placement],
     run: RunConfig,
 ) -> CalphaModel:
     """Find out which copy of its sequence every fragment belongs to (Algorithm 1).
 
     Fragments join by connectivity (their ends are as far apart as the residues between them span) and by symmetry
-    (together they superpose on another copy).
+    (together they superpose on another copy). Fragments that lie on one placed template are together from the start.
 
     Parameters
     ----------
     fragments : sequence of Fragment
     candidates : Candidates
     sequences : sequence of Sequence
+    templates : sequence of Template
+    placements : sequence of Placement
+        Where pieces of the templates are.
     run : RunConfig
 
     Returns
     -------
     CalphaModel
         A chain per copy of every sequence, the fullest copy first; copies that no fragment belongs to are empty.
-        Fragments in excess of the copies are left out.
+        Fragments in excess of the copies are left out. With templates every chain has a reference.
     """
+    placements = [placement for placement in placements if not placement.spare]
+    laid = [lay(fragment, candidates, len(sequences[fragment.sequence].residues)) for fragment in fragments]
+    laid = without_contradiction(laid, [placement for placement in placements if placement.is_sure()], sequences)
+    pieces = unite(laid, placements, templates, sequences)
+    anchors = [piece for piece in pieces if piece.fragments or piece.sure]
     copy_of = _core.assign_chains(
-        candidates.positions,
-        [(fragment.sequence, fragment.start, fragment.candidates) for fragment in fragments],
+        [(piece.sequence, *trimmed(piece.read())) for piece in anchors],
         [sequence.copies for sequence in sequences],
         threads=run.threads,
         progress=run.progress,
     )
     chains = []
     for i, (sequence, names) in enumerate(zip(sequences, name_chains(sequences), strict=True)):
-        for copy, name in enumerate(names):
-            own = [f for f, c in zip(fragments, copy_of, strict=True) if f.sequence == i and c == copy]
-            chains.append(_chain(i, name, len(sequence.residues), own, candidates))
+        found = [t for j, t in enumerate(templates) if t.sequence == i and _is_found(j, t, placements)]
+        models = [spread(t.numbers, t.positions, len(sequence.residues)) for t in found]
+        members = [
+            [p for p, c in zip(anchors, copy_of, strict=True) if p.sequence == i and c == n] for n in range(len(names))
+        ]
+        for piece in pieces:
+            if piece.sequence == i and piece not in anchors:
+                attach(piece, members)
+        chains += [
+            _chain(i, name, len(sequence.residues), own, models) for name, own in zip(names, members, strict=True)
+        ]
     return CalphaModel(tuple(sequences), tuple(chains))
 
 
-def _chain(sequence: int, name: str, length: int, fragments: Sequences[Fragment], candidates: Candidates) -> Chain:
-    """Lay the fragments of one copy along its sequence."""
+def _is_found(index: int, template: Template, placements: Sequences[Placement]) -> bool:
+    """Whether so much of a template was placed that it may tell where the rest is."""
+    placed = [p.numbers for p in placements if p.template == index]
+    return bool(placed) and len(np.unique(np.concatenate(placed))) >= LEAST_FOUND * len(template.numbers)
+
+
+def _chain(sequence: int, name: str, length: int, pieces: Sequences[Piece], models: Sequences[Points]) -> Chain:
+    """Lay the pieces of one copy along its sequence."""
     members = np.full(length, -1)
-    for fragment in fragments:
-        held = np.flatnonzero(fragment.candidates >= 0)
-        members[fragment.start + held] = fragment.candidates[held]
-    placed = members >= 0
+    positions, reference = np.full((length, 3), np.nan), np.full((length, 3), np.nan)
+    for piece in pieces:
+        reference = np.where(np.isfinite(reference), reference, piece.placed)
+        for fragment in piece.fragments:
+            held = fragment.members >= 0
+            members[held] = fragment.members[held]
+            positions[held] = fragment.positions[held]
+    known = np.where(np.isfinite(positions), positions, reference)
+    sure = np.zeros(length, np.bool_)
+    for piece in pieces:
+        sure |= piece.sure & np.isfinite(piece.placed[:, 0])
+    from_template = sure & (members < 0)
+    provenance = np.where(
+        members >= 0, Provenance.TRACED, np.where(from_template, Provenance.TEMPLATE, Provenance.MISSING)
+    )
     return Chain(
         sequence,
         name,
-        positions=np.where(placed[:, None], candidates.positions[members], np.nan),
+        positions=np.where(from_template[:, None], reference, positions),
         candidates=members,
-        provenance=np.where(placed, Provenance.TRACED, Provenance.MISSING).astype(np.uint8),
+        provenance=provenance.astype(np.uint8),
         confidence=np.zeros(length, np.float32),
+        reference=complete(reference, known, models) if models else None,
     )

@@ -76,10 +76,11 @@ def _copy_sizes(
         threads=run.threads,
         progress=run.progress,
     )
-    fragments = [(sequence, start, members) for sequence, start, members, _ in runs]
-    copy_of = _core.assign_chains(candidates.positions, fragments, most, threads=run.threads, progress=run.progress)
+    held = [np.where(members[:, None] >= 0, candidates.positions[members], np.nan) for _, _, members, _ in runs]
+    pieces = [(sequence, start, points) for (sequence, start, *_), points in zip(runs, held, strict=True)]
+    copy_of = _core.assign_chains(pieces, most, threads=run.threads, progress=run.progress)
     sizes = [np.zeros(count, np.int64) for count in most]
-    for (sequence, _, members), copy in zip(fragments, copy_of, strict=True):
+    for (sequence, _, members, _), copy in zip(runs, copy_of, strict=True):
         if copy is not None:
             sizes[sequence][copy] += (members >= 0).sum()
     return sizes

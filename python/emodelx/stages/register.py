@@ -2,15 +2,26 @@
 
 from collections.abc import Sequence as Sequences
 
+import numpy as np
+from scipy.spatial import KDTree
+
 from emodelx import _core
 from emodelx.config import RegistrationConfig, RunConfig
-from emodelx.records import Candidates, Fragment, Links, Sequence
+from emodelx.records import Candidates, Floats, Fragment, Ints, Links, Placement, Sequence
+
+NEAR = 2.0
+"""Angstrom from where a template has a residue within which a candidate may be it."""
+HINT_WIDTH = 0.9
+"""Deviation in Angstrom along each axis."""
+BEST_HINT = 30.0
+"""Odds of a candidate right there."""
 
 
 def register_sequences(
     candidates: Candidates,
     links: Links,
     sequences: Sequences[Sequence],
+    placements: Sequences[Placement],
     config: RegistrationConfig,
     run: RunConfig,
 ) -> tuple[Fragment, ...]:
@@ -27,6 +38,8 @@ def register_sequences(
     candidates : Candidates
     links : Links
     sequences : sequence of Sequence
+    placements : sequence of Placement
+        Where templates have residues: candidates there are likelier them (eq. 27).
     config : RegistrationConfig
     run : RunConfig
 
@@ -43,7 +56,22 @@ def register_sequences(
         [sequence.codes() for sequence in sequences],
         [sequence.copies for sequence in sequences],
         config.growth(),
+        hints=_hints(candidates, placements),
         threads=run.threads,
         progress=run.progress,
     )
     return tuple(Fragment(*found) for found in runs)
+
+
+def _hints(candidates: Candidates, placements: Sequences[Placement]) -> tuple[Ints, Ints, Ints, Floats]:
+    """Candidates near residues of placed templates: candidate, sequence, number of the residue, odds."""
+    tree = KDTree(candidates.positions)
+    found = []
+    for placement in placements:
+        near = tree.sparse_distance_matrix(KDTree(placement.positions), NEAR, output_type="ndarray")
+        odds = np.maximum(BEST_HINT * np.exp(-0.5 * (near["v"] / HINT_WIDTH) ** 2), 1)
+        odds = 1 / odds if placement.spare else odds
+        sequence = np.full(len(near), placement.sequence)
+        found.append((near["i"].astype(np.int64), sequence, placement.numbers[near["j"]], odds))
+    columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.zeros(0, np.int64)] * 4
+    return columns[0], columns[1], columns[2], columns[3].astype(np.float32)

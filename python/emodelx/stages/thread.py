@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from emodelx import _core
 from emodelx.config import RunConfig, ThreadingConfig
-from emodelx.records import CalphaModel, Candidates, Chain, Floats, Links, Provenance, Scores, Sequence
+from emodelx.records import CalphaModel, Candidates, Chain, Floats, Ints, Links, Points, Provenance, Scores, Sequence
 from emodelx.symmetry import expected_positions
 
+ASTRAY = 5.0
+"""Angstrom; a thread further than this from where a placed template has its residue is not believed."""
 LEAST_VARIANCE = 1e-12
 """Of what the neighbours of a candidate say; those of a candidate without neighbours say nothing."""
 
@@ -86,6 +88,8 @@ def _place(chain: Chain, placed: Sequences[tuple[int, int, float]], candidates: 
     if not placed:
         return chain
     residues, members, _ = (np.array(column) for column in zip(*placed, strict=True))
+    kept = _welcome(chain, residues, candidates.positions[members])
+    residues, members = residues[kept], members[kept]
     result = replace(
         chain,
         positions=chain.positions.copy(),
@@ -96,3 +100,11 @@ def _place(chain: Chain, placed: Sequences[tuple[int, int, float]], candidates: 
     result.candidates[residues] = members
     result.provenance[residues] = Provenance.THREADED
     return result
+
+
+def _welcome(chain: Chain, residues: Ints, positions: Points) -> NDArray[np.bool_]:
+    """Which threaded residues a template has neither placed already nor far away. Shape of `residues`."""
+    free = np.isnan(chain.positions[residues, 0])
+    if chain.reference is None:
+        return free
+    return free & ~(np.linalg.norm(positions - chain.reference[residues], axis=1) > ASTRAY)

@@ -50,7 +50,12 @@ pub struct Evidence {
     pub known: Vec<Option<usize>>,
     /// Whether all copies of a place are known, so that no other candidate can be it.
     pub full: Vec<bool>,
+    /// Places that a candidate may be for other reasons than its type, and their odds.
+    pub hints: Vec<Vec<Hint>>,
 }
+
+/// A place and the odds that a candidate is there.
+pub type Hint = (usize, f32);
 
 /// The most probable match of every candidate.
 ///
@@ -227,10 +232,11 @@ impl Sweep<'_> {
     #[inline(always)]
     fn emission(&self, k: usize, column: &Column) -> Lane {
         let odds = &self.evidence.odds[k];
-        match self.evidence.known[k] {
-            Some(place) => std::array::from_fn(|l| f32::from(column.place[l] == place as i64) * KNOWN_ODDS),
-            None => std::array::from_fn(|l| odds[usize::from(column.code[l])] * column.open[l]),
+        if let Some(place) = self.evidence.known[k] {
+            return std::array::from_fn(|l| f32::from(column.place[l] == place as i64) * KNOWN_ODDS);
         }
+        let types = std::array::from_fn(|l| odds[usize::from(column.code[l])] * column.open[l]);
+        self.evidence.hints[k].iter().fold(types, |lane, hint| hinted(lane, column, *hint))
     }
 
     /// Multiplies the sums at `k` by its emission.
@@ -313,6 +319,11 @@ fn product(a: &Lane, b: &Lane) -> Lane {
     std::array::from_fn(|l| a[l] * b[l])
 }
 
+#[inline(always)]
+fn hinted(lane: Lane, column: &Column, (place, odds): Hint) -> Lane {
+    std::array::from_fn(|l| if column.place[l] == place as i64 { lane[l] * odds } else { lane[l] })
+}
+
 /// No more than `CERTAIN`; unlike `min`, which heeds NaN, this is one vector instruction.
 #[inline(always)]
 fn capped(lane: Lane) -> Lane {
@@ -375,7 +386,12 @@ mod tests {
             let graph = square(&likelihood);
             let residues = Residues::new(&[vec![0, 1, 2, 3]], &[1]).unwrap();
             let by_code = odds.map(|o| std::array::from_fn(|code| o.get(code).copied().unwrap_or(0.0)));
-            let evidence = Evidence { odds: by_code.to_vec(), known: vec![None; 4], full: vec![false; residues.len()] };
+            let evidence = Evidence {
+                odds: by_code.to_vec(),
+                known: vec![None; 4],
+                full: vec![false; residues.len()],
+                hints: vec![Vec::new(); 4],
+            };
             let mut sums = [[0.0; LENGTH]; 4];
             for k in 0..4 {
                 (0..LENGTH).for_each(|place| add_walks((&graph, &evidence), &mut vec![(k, place)], 0, 1.0, &mut sums));
@@ -396,10 +412,27 @@ mod tests {
         let even = std::array::from_fn(|code| f32::from(code < 20));
         let known = vec![None, Some(2), None, None];
         let full = (0..residues.len()).map(|place| place == 2).collect();
-        let evidence = Evidence { odds: vec![even; 4], known, full };
+        let evidence = Evidence { odds: vec![even; 4], known, full, hints: vec![Vec::new(); 4] };
         let matches = align(&graph, &residues, &evidence, &Monitor::default()).unwrap();
         assert_eq!(matches[1].place, 2);
         assert!(matches.iter().enumerate().all(|(k, m)| k == 1 || m.place != 2));
+    }
+
+    #[test]
+    fn hints_count_like_types() {
+        let graph = square(&[0.9; 4]);
+        let residues = Residues::new(&[vec![0, 1, 2, 3]], &[1]).unwrap();
+        let even = std::array::from_fn(|code| f32::from(code < 20));
+        let evidence = |odds: f32, hints: Vec<Hint>| {
+            let mut by_code = vec![even; 4];
+            by_code[1][2] = odds;
+            let hints = vec![vec![], hints, vec![], vec![]];
+            Evidence { odds: by_code, known: vec![None; 4], full: vec![false; residues.len()], hints }
+        };
+        let typed = align(&graph, &residues, &evidence(8.0, vec![]), &Monitor::default()).unwrap();
+        let hinted = align(&graph, &residues, &evidence(1.0, vec![(2, 8.0)]), &Monitor::default()).unwrap();
+        assert_eq!(typed, hinted);
+        assert_eq!(hinted[1].place, 2);
     }
 
     #[test]
@@ -407,8 +440,12 @@ mod tests {
         let monitor = Monitor::default();
         monitor.request_stop();
         let residues = Residues::new(&[vec![0]], &[1]).unwrap();
-        let evidence =
-            Evidence { odds: vec![[1.0; crate::residues::CODES]; 4], known: vec![None; 4], full: vec![false] };
+        let evidence = Evidence {
+            odds: vec![[1.0; crate::residues::CODES]; 4],
+            known: vec![None; 4],
+            full: vec![false],
+            hints: vec![],
+        };
         assert_eq!(align(&square(&[0.9; 4]), &residues, &evidence, &monitor), Err(CoreError::Interrupted));
     }
 }

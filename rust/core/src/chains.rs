@@ -9,7 +9,7 @@ use crate::cells::squared_distance;
 use crate::geometry::{Motion, SURROUNDINGS, span_log_odds};
 use crate::{CoreError, Monitor, Point};
 
-/// Consecutive residues of one sequence at positions in space.
+/// Residues of one sequence at positions in space: a run of them, or what a template places together.
 #[derive(Debug, Clone)]
 pub struct Piece {
     pub sequence: usize,
@@ -27,6 +27,8 @@ const LIKELY: f64 = 3.0;
 const FRAYED: usize = 2;
 /// Residues by which pieces of one chain may overlap, because one of them went too far.
 const OVERLAP: usize = 4;
+/// Residues further apart than this leave room for another piece between them.
+const ROOM: usize = 5;
 /// Residues that the larger and the smaller of two parts must share with a model.
 const SHARED: (usize, usize) = (12, 4);
 /// Chains that parts are compared with.
@@ -62,10 +64,10 @@ pub fn assign(pieces: &[Piece], copies: &[usize], monitor: &Monitor) -> Result<V
 fn check(pieces: &[Piece], copies: &[usize]) -> Result<(), CoreError> {
     let mut ends = pieces.iter().flat_map(|piece| [piece.points.first(), piece.points.last()]);
     if ends.any(|end| end.is_none_or(Option::is_none)) {
-        return Err(CoreError::Invalid("fragments must begin and end with a candidate".into()));
+        return Err(CoreError::Invalid("pieces must begin and end with a point".into()));
     }
     if pieces.iter().any(|piece| piece.sequence >= copies.len()) {
-        return Err(CoreError::Invalid("fragments name sequences that do not exist".into()));
+        return Err(CoreError::Invalid("pieces name sequences that do not exist".into()));
     }
     Ok(())
 }
@@ -76,15 +78,16 @@ struct Part {
     members: Vec<usize>,
     /// Residues by position and, where members overlap and positions come twice, by point: whatever the order of joining.
     residues: Vec<(usize, Point)>,
-    /// First and last position of every member, ascending.
+    /// First and last position of every stretch, ascending.
     spans: Vec<(usize, usize)>,
 }
 
 impl Part {
     fn new(index: usize, piece: &Piece) -> Self {
         let placed = piece.points.iter().enumerate().filter_map(|(i, p)| p.map(|p| (piece.start + i, p)));
-        let span = (piece.start, piece.start + piece.points.len() - 1);
-        Self { members: vec![index], residues: placed.collect(), spans: vec![span] }
+        let residues: Vec<(usize, Point)> = placed.collect();
+        let spans = residues.chunk_by(|a, b| b.0 - a.0 <= ROOM).filter_map(|run| Some((run.first()?.0, run.last()?.0)));
+        Self { members: vec![index], spans: spans.collect(), residues }
     }
 
     fn size(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Sequence registration: runs of candidates that follow a sequence, grown greedily from the best match outwards.
 
-use crate::align::{Evidence, Match, align};
+use crate::align::{Evidence, Hint, Match, align};
 use crate::residues::{ByCode, Residues};
 use crate::walk::WalkGraph;
 use crate::{CoreError, Monitor};
@@ -30,18 +30,20 @@ pub struct Growth {
 /// Registers in rounds: the runs of a round are known in the next, which so finds what they leave room for.
 ///
 /// The runs of the last round are disjoint in candidates, use no place more often than it has copies, and come with
-/// the most expected residues first. Fails when `odds` has not one entry per candidate of `graph`, and on a stop.
+/// the most expected residues first. Fails when `odds` or `hints` have not one entry per candidate of `graph`, and on a
+/// stop.
 pub fn register(
     graph: &WalkGraph,
     residues: &Residues,
     odds: Vec<ByCode>,
+    hints: Vec<Vec<Hint>>,
     rounds: &[Growth],
     monitor: &Monitor,
 ) -> Result<Vec<Run>, CoreError> {
-    if odds.len() != graph.len() {
-        return Err(CoreError::Invalid("odds and links must have the same number of candidates".into()));
+    if odds.len() != graph.len() || hints.len() != graph.len() {
+        return Err(CoreError::Invalid("odds, hints and links must have the same number of candidates".into()));
     }
-    let mut evidence = Evidence { odds, known: vec![None; graph.len()], full: vec![false; residues.len()] };
+    let mut evidence = Evidence { odds, known: vec![None; graph.len()], full: vec![false; residues.len()], hints };
     let mut runs = Vec::new();
     for growth in rounds {
         let matches = align(graph, residues, &evidence, monitor)?;
@@ -239,6 +241,6 @@ mod tests {
     #[test]
     fn refuses_odds_of_other_candidates() {
         let residues = Residues::new(&[vec![0]], &[1]).unwrap();
-        assert!(register(&chain(2), &residues, Vec::new(), &[], &Monitor::default()).is_err());
+        assert!(register(&chain(2), &residues, Vec::new(), vec![Vec::new(); 2], &[], &Monitor::default()).is_err());
     }
 }

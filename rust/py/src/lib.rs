@@ -11,6 +11,7 @@ mod errors;
 mod gate;
 mod links;
 mod paths;
+mod placement;
 mod propagate;
 mod qscore;
 mod refine;
@@ -33,6 +34,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(stride::extend_chains, module)?)?;
     module.add_function(wrap_pyfunction!(backbone::build_main_chains, module)?)?;
     module.add_function(wrap_pyfunction!(sidechains::pack_side_chains, module)?)?;
+    module.add_function(wrap_pyfunction!(placement::place_templates, module)?)?;
     module.add_function(wrap_pyfunction!(thread::thread_chains, module)?)?;
     module.add_function(wrap_pyfunction!(traces::sample_hops, module)?)?;
     module.add_function(wrap_pyfunction!(propagate::propagate_types, module)?)?;

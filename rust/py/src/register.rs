@@ -1,9 +1,11 @@
 //! Sequence registration.
 
+use emodelx_core::align::Hint;
 use emodelx_core::register::{self, Growth};
 use emodelx_core::residues::{ByCode, OUTSIDE, Residues, UNKNOWN};
 use emodelx_core::walk::WalkGraph;
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arrays::{self, SparseArguments};
@@ -13,8 +15,12 @@ use crate::gate::{Run, enter};
 /// Sequence, position of the first residue, candidates (-1 where none), their posteriors.
 type RunArrays<'py> = (usize, usize, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
 
+/// Candidates, sequences, positions in them, odds: a hint each.
+type HintArguments<'py> =
+    (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, f32>);
+
 #[pyfunction]
-#[pyo3(signature = (points, links, odds, sequences, copies, rounds, *, threads=0, progress=None))]
+#[pyo3(signature = (points, links, odds, sequences, copies, rounds, *, hints=None, threads=0, progress=None))]
 pub fn register_runs<'py>(
     py: Python<'py>,
     points: PyReadonlyArray2<'py, f64>,
@@ -23,6 +29,7 @@ pub fn register_runs<'py>(
     sequences: Vec<PyReadonlyArray1<'py, i8>>,
     copies: Vec<usize>,
     rounds: Vec<(usize, f32, f32)>,
+    hints: Option<HintArguments<'py>>,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Vec<RunArrays<'py>>> {
@@ -30,10 +37,14 @@ pub fn register_runs<'py>(
     let links = arrays::sparse("links", &links)?;
     let odds: Vec<ByCode> = arrays::rows::<20>("odds", &odds)?.iter().map(with_unknown).collect();
     let residues = residues(&sequences, &copies)?;
+    let hints = match &hints {
+        Some(given) => self::hints(given, odds.len(), &residues)?,
+        None => vec![Vec::new(); odds.len()],
+    };
     let rounds: Vec<Growth> =
         rounds.into_iter().map(|(min_run, min_match, min_mean)| Growth { min_run, min_match, min_mean }).collect();
     let runs = enter(py, &Run { threads, progress }, |monitor| {
-        register::register(&WalkGraph::new(&points, &links)?, &residues, odds, &rounds, monitor)
+        register::register(&WalkGraph::new(&points, &links)?, &residues, odds, hints, &rounds, monitor)
     })?;
     Ok(runs.iter().map(|run| to_arrays(py, run, &residues)).collect())
 }
@@ -43,6 +54,28 @@ pub fn residues(sequences: &[PyReadonlyArray1<'_, i8>], copies: &[usize]) -> PyR
     let codes: PyResult<Vec<Vec<i8>>> =
         sequences.iter().map(|s| Ok(arrays::vector("sequences", s)?.to_vec())).collect();
     Residues::new(&codes?, copies).map_err(|e| to_python(&e))
+}
+
+/// The hints of every candidate.
+fn hints(
+    (candidates, sequences, numbers, odds): &HintArguments<'_>,
+    n: usize,
+    residues: &Residues,
+) -> PyResult<Vec<Vec<Hint>>> {
+    let (candidates, sequences) = (arrays::indices("hints", candidates)?, arrays::indices("hints", sequences)?);
+    let (numbers, odds) =
+        (arrays::indices("hints", numbers)?, arrays::finite("hints", arrays::vector("hints", odds)?)?);
+    if [sequences.len(), numbers.len(), odds.len()] != [candidates.len(); 3] {
+        return Err(PyValueError::new_err("hints must be arrays of one length"));
+    }
+    let mut hints = vec![Vec::new(); n];
+    for (((k, sequence), number), odds) in candidates.into_iter().zip(sequences).zip(numbers).zip(odds) {
+        if k >= n || sequence >= residues.sequences() || number >= residues.places(sequence).len() {
+            return Err(PyValueError::new_err("hints name candidates or residues that do not exist"));
+        }
+        hints[k].push((residues.places(sequence).start + number, *odds));
+    }
+    Ok(hints)
 }
 
 /// Odds of the 20 types, then 1 for an unknown type and 0 outside.

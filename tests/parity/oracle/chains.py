@@ -10,6 +10,7 @@ import numpy as np
 
 from emodelx.symmetry import superpose
 
+ROOM = 5
 SURE, LIKELY = 4.0, 3.0
 FRAYED = 2
 OVERLAP = 4
@@ -37,7 +38,7 @@ class Part:
         self.members, self.fragments = members, fragments
         placed = [(start + i, p) for start, points in fragments for i, p in enumerate(points) if np.isfinite(p[0])]
         self.residues = sorted(placed, key=lambda r: (r[0], *r[1]))
-        self.spans = sorted((start, start + len(points) - 1) for start, points in fragments)
+        self.spans = sorted(span for start, points in fragments for span in stretches(start, points))
 
     def __add__(self, other):
         return Part(sorted(self.members + other.members), self.fragments + other.fragments)
@@ -57,6 +58,12 @@ def joined(parts, score, least):
             return parts
         _, a, b = max(good, key=lambda pair: pair[0])
         parts = [part for part in parts if part not in (a, b)] + [a + b]
+
+
+def stretches(start, points):
+    """First and last position of the stretches of a piece that leave room for no other piece."""
+    placed = start + np.flatnonzero(np.isfinite(points[:, 0]))
+    return [(part[0], part[-1]) for part in np.split(placed, np.flatnonzero(np.diff(placed) > ROOM) + 1)]
 
 
 def connectivity(a, b):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from emodelx.io.alignment import UNPLACED
 from emodelx.io.structures import CalphaChain
-from emodelx.scoring.numbering import UNPLACED, number_chains
+from emodelx.scoring.numbering import number_chains
 
 AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
 

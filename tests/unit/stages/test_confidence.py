@@ -55,8 +55,8 @@ def slow_confidence(chain, candidates, residues, i):
         gap = np.linalg.norm(chain.positions[j] - chain.positions[j - 1]) if j > 0 else np.nan
         stretch += (abs(gap - 3.8) if np.isfinite(gap) else 1.5) / 3
     origin = chain.provenance[i]
-    origins = [origin == filled for filled in (Provenance.THREADED, Provenance.BRIDGED, Provenance.EXTENDED)]
-    evidence = [types(3), types(8), traced, stretch, *origins]
+    filling = (Provenance.THREADED, Provenance.BRIDGED, Provenance.EXTENDED, Provenance.TEMPLATE)
+    evidence = [types(3), types(8), traced, stretch, *(origin == filled for filled in filling)]
     return 100 / (1 + np.exp(-(INTERCEPT + np.dot(WEIGHTS, evidence))))
 
 
