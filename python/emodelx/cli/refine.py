@@ -66,7 +66,7 @@ def _refine_here(model: Path, map: Path, output: Path, resolution: float | None,
         refined = refine_model(given.model, density.density, resolution, RefinementConfig(), run, given.others)
         write_refined(output, model, refined.model)
         progress.finish(round(time.perf_counter() - started, 3), reused=False)
-    if not quiet:
+    if refined.report is not None and not quiet:
         _print_table(refined.report)
     print(output)
 

@@ -52,7 +52,7 @@ def _head(report: RunReport) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{STYLE}</style></head><body><h1>{title}</h1>{_fact_table(facts)}"
-        "<p>The model holds Calpha positions. The confidence of a residue, 0 to 100, is an estimate; it stands in the "
+        "<p>The confidence of a residue, 0 to 100, is an estimate; it stands in the "
         "B-factor column of the model and is not an atomic displacement.</p>"
     )
 
