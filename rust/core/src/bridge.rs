@@ -15,7 +15,7 @@ const STRETCH: f64 = 0.35;
 /// Residues that are bridged at most.
 const LONGEST: usize = 8;
 /// Ways that go on after each step.
-const BEAM: usize = 48;
+const BEAM: usize = 32;
 
 /// Bridges over the gaps of all chains; where two of them collide, the shorter one stays.
 pub fn bridge(

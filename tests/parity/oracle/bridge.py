@@ -10,7 +10,7 @@ from oracle.walks import bend
 
 STEP, SLACK, STRETCH = 3.8, 0.8, 0.35
 LONGEST = 8
-DIRECTIONS, BEAM = 96, 48
+DIRECTIONS, BEAM = 96, 32
 CLASH = 3.2
 LEAST_CALPHA, LEAST_MAIN_CHAIN = np.float32(0.02), np.float32(0.05)
 LEAST_BEND = 0.1
