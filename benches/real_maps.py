@@ -22,6 +22,7 @@ from scipy.spatial import KDTree
 from emodelx import BuildConfig, build
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import EmodelxError, NothingBuildableError
+from emodelx.io.atoms import read_model
 from emodelx.io.maps import read_map
 from emodelx.io.sequences import read_sequences
 from emodelx.io.structures import CalphaChain, read_calphas
@@ -29,8 +30,10 @@ from emodelx.machine import peak_memory
 from emodelx.network.device import choose_device
 from emodelx.network.predict import read_density
 from emodelx.network.weights import find_weights
+from emodelx.pipeline import BuildResult
 from emodelx.records import Candidates, Points, Prediction
 from emodelx.scoring import compare
+from emodelx.scoring.card import Evidence, score_model, summary
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.composition import correct_composition
 
@@ -133,19 +136,30 @@ def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, 
         return facts | asdict(reading_without_model(config, reference)) | {"error": str(error)}
     except EmodelxError as error:
         return facts | {"error": str(error)}
+    cost = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "peak_gb": peak_memory() or 0}
     typed = correct_composition(result.candidates, result.model.sequences)
     return facts | {
         **asdict(read_against(reference, typed, result.prediction)),
         **asdict(compare(read_calphas(result.files.model), reference)),
-        "wall_s": time.perf_counter() - wall,
-        "cpu_s": time.process_time() - cpu,
-        "peak_gb": (peak_memory() or 0) / 1e9,
+        **quality(result, maps, row),
+        **(cost | {"peak_gb": cost["peak_gb"] / 1e9}),
     }
+
+
+def quality(result: BuildResult, maps: Path, row: dict[str, str]) -> dict[str, float]:
+    """Geometry and fit of the built model, and of the deposited one in the same map."""
+    evidence = Evidence(read_map(maps / row["map"]).density, float(row["resolution"]), result.prediction)
+    found = {}
+    for whose, path in (("", result.files.model), ("deposited_", maps / row["model"])):
+        scores = summary(score_model(read_model(path), evidence=evidence))
+        found |= {whose + name: scores[name] for name in QUALITY}
+    return found
 
 
 def reading_without_model(config: BuildConfig, reference: Sequence[CalphaChain]) -> Reading:
     """Read a map that nothing could be built into, and compare the candidates with the reference."""
     assert config.map is not None
+    assert config.fasta is not None
     weights, device = find_weights(config.weights), choose_device(config.device)
     prediction = read_density(read_map(config.map).density, weights, device, config.resolution)
     candidates = propose_candidates(prediction, config.candidates, config.run)
@@ -165,14 +179,26 @@ MODEL_COLUMNS = (
     "coverage",
 )
 COST_COLUMNS = ("wall_s", "cpu_s", "peak_gb")
+QUALITY = (
+    "cc_mask",
+    "cc_box",
+    "q_score",
+    "ramachandran_favoured",
+    "ramachandran_outliers",
+    "rotamer_outliers",
+    "clashscore",
+)
+TABLES = (
+    ("emdb", "resolution", *READING_COLUMNS, *MODEL_COLUMNS, *COST_COLUMNS),
+    ("emdb", "resolution", *(whose + name for name in QUALITY for whose in ("", "deposited_"))),
+)
 
 
-def table(rows: list[dict]) -> str:
+def table(rows: list[dict], columns: Sequence[str]) -> str:
     """Rows as a Markdown table."""
-    columns = ("emdb", "resolution", *READING_COLUMNS, *MODEL_COLUMNS, *COST_COLUMNS)
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(cell(row.get(column)) for column in columns) + " |" for row in rows]
-    return "\n".join(lines + [f"\nEMD-{row['emdb']}: {row['error']}" for row in rows if "error" in row])
+    return "\n".join(lines)
 
 
 def cell(value: object) -> str:
@@ -198,7 +224,11 @@ def main() -> None:
             task = (row, options.maps, options.output, options.weights, options.given_resolution)
             results.append(pool.apply(run_map, task))
         print(json.dumps(results[-1]), flush=True)
-    print(table(results))
+    for columns in TABLES:
+        print(f"\n{table(results, columns)}")
+    for row in results:
+        if "error" in row:
+            print(f"\nEMD-{row['emdb']}: {row['error']}")
 
 
 if __name__ == "__main__":
