@@ -29,3 +29,9 @@ class WeightsError(EmodelxError):
     """A weights file is missing, damaged or does not fit the network."""
 
     exit_code = 5
+
+
+class DownloadError(EmodelxError):
+    """A server cannot be reached, or what it sends is not whole."""
+
+    exit_code = 5

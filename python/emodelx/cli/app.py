@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from emodelx import __version__
-from emodelx.cli import build, check, demo, doctor, predict, refine, score, search, train, weights
+from emodelx.cli import build, check, demo, doctor, predict, refine, score, search, templates, train, weights
 from emodelx.errors import EmodelxError, InputError, ResourceError
 
 INTERNAL_ERROR = 1
@@ -45,6 +45,7 @@ app.command()(refine.refine)
 app.command()(score.score)
 app.command()(search.search)
 app.command()(demo.demo)
+app.add_typer(templates.app, name="templates")
 app.add_typer(weights.app, name="weights")
 app.command()(train.train)
 app.command()(doctor.doctor)
@@ -53,8 +54,8 @@ app.command()(doctor.doctor)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and leave with its exit code.
 
-    0: done; 1: internal error; 2: wrong input or options; 3: nothing buildable; 4: memory, disk or device; 5: weights;
-    130: interrupted.
+    0: done; 1: internal error; 2: wrong input or options; 3: nothing buildable; 4: memory, disk or device; 5: weights
+    or download; 130: interrupted.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:

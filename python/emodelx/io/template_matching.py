@@ -71,8 +71,8 @@ def match_templates(
         When no template belongs to any sequence.
     """
     matches = [_best_match(chain, sequences) for chain in chains]
-    good = [match for match in matches if _belongs(match, config)]
-    strangers = [_stranger(match, sequences, config) for match in matches if not _belongs(match, config)]
+    good = [match for match in matches if belongs(match, config)]
+    strangers = [_stranger(match, sequences, config) for match in matches if not belongs(match, config)]
     if not good:
         raise InputError(strangers[0] if strangers else "no template was given")
     notes, templates = [], []
@@ -84,11 +84,12 @@ def match_templates(
 
 
 def _best_match(chain: TemplateChain, sequences: Sequence[ProteinSequence]) -> TemplateMatch:
-    matches = [_match(chain, i, sequence.residues) for i, sequence in enumerate(sequences)]
+    matches = [match_chain(chain, i, sequence.residues) for i, sequence in enumerate(sequences)]
     return max(matches, key=lambda match: match.identity * len(match.members))
 
 
-def _match(chain: TemplateChain, index: int, residues: str) -> TemplateMatch:
+def match_chain(chain: TemplateChain, index: int, residues: str) -> TemplateMatch:
+    """Align the chain of a template to the sequence of this index."""
     positions = align(chain.residues, residues)
     members = np.flatnonzero(positions >= 0)
     numbers = positions[members]
@@ -99,7 +100,8 @@ def _match(chain: TemplateChain, index: int, residues: str) -> TemplateMatch:
     )
 
 
-def _belongs(match: TemplateMatch, config: TemplateConfig) -> bool:
+def belongs(match: TemplateMatch, config: TemplateConfig) -> bool:
+    """Whether the chain is a template of the sequence: long and similar enough."""
     return len(match.members) >= LEAST_ALIGNED and match.identity >= config.least_identity
 
 

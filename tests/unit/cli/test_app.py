@@ -8,7 +8,7 @@ import typer
 
 from emodelx import __version__
 from emodelx.cli import app as program
-from emodelx.errors import EmodelxError, InputError, NothingBuildableError, ResourceError, WeightsError
+from emodelx.errors import DownloadError, EmodelxError, InputError, NothingBuildableError, ResourceError, WeightsError
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def fails(monkeypatch, capsys):
         (NothingBuildableError("nothing"), 3, "nothing"),
         (ResourceError("no GPU"), 4, "no GPU"),
         (WeightsError("cut short"), 5, "cut short"),
+        (DownloadError("no answer"), 5, "no answer"),
         (EmodelxError("other"), 1, "other"),
         (MemoryError(), 4, "out of memory"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out/work/a.npz"), 4, "the disk is full (out/work/a.npz)"),
