@@ -4,9 +4,9 @@ Usage: python scripts/derive_validation_tables.py STRUCTURES_FOLDER
 
 The folder holds `train.npz` and `manifest.csv` (layout in docs/training.md). `python/emodelx/scoring/tables` gets:
 
-- `ramachandran.npz`: for six classes of residues, the share of residues whose (phi, psi) is rarer than that of a cell;
-- `rotamers.npz`: the same of the chi angles of every amino acid with a side chain;
-- `covalent.npz`: bonds and angles of every amino acid and of the peptide, with medians and deviations.
+- `ramachandran.txt`: for six classes of residues, the share of residues whose (phi, psi) is rarer than that of a cell;
+- `rotamers.txt`: the same of the chi angles of every amino acid with a side chain;
+- `covalent.txt`: bonds and angles of every amino acid and of the peptide, with medians and deviations.
 """
 
 import csv
@@ -22,6 +22,7 @@ from emodelx.records import AtomicChain
 from emodelx.scoring.covalent import cbeta_deviations
 from emodelx.scoring.ramachandran import CLASSES, classify
 from emodelx.scoring.rarity import RARITY_POWER
+from emodelx.scoring.text_tables import write_tables
 from emodelx.scoring.torsions import CA, CHI_COUNT, HALF_TURN, C, N, angle, backbone, side_chains
 
 TABLES = Path(__file__).parents[1] / "python/emodelx/scoring/tables"
@@ -53,9 +54,9 @@ def main(folder):
     """Write all tables."""
     chains = list(well_resolved(Path(folder)))
     print(f"{sum(map(len, chains))} residues of {len(chains)} chains")
-    np.savez_compressed(TABLES / "ramachandran.npz", **ramachandran(chains))
-    np.savez_compressed(TABLES / "rotamers.npz", **rotamers(chains))
-    np.savez_compressed(TABLES / "covalent.npz", **covalent(chains))
+    write_tables(TABLES / "ramachandran.txt", ramachandran(chains))
+    write_tables(TABLES / "rotamers.txt", rotamers(chains))
+    write_tables(TABLES / "covalent.txt", covalent(chains))
 
 
 def well_resolved(folder):

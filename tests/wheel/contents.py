@@ -1,11 +1,12 @@
-"""Check that a wheel holds the package, its weights and nothing else: `contents.py WHEEL`."""
+"""Check that a wheel holds the package, its weights and tables, and nothing else: `contents.py WHEEL`."""
 
 import sys
 from pathlib import PurePosixPath
 from zipfile import ZipFile
 
 NEEDED = {"emodelx/py.typed", "emodelx/_core.pyi", "emodelx/_core.abi3.so", "emodelx/weights/default.safetensors"}
-SUFFIXES = {".py", ".pyi", ".so", ".typed", ".safetensors"}
+NEEDED |= {f"emodelx/scoring/tables/{name}.txt" for name in ("covalent", "ramachandran", "rotamers")}
+SUFFIXES = {".py", ".pyi", ".so", ".typed", ".safetensors", ".txt"}
 LARGEST = 60e6
 """Bytes; the weights may take 40 MB of them."""
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from emodelx.constants import AMINO_ACIDS
 from emodelx.records import AtomicChain, Points
-from emodelx.scoring.rarity import read_table
+from emodelx.scoring.text_tables import read_tables
 from emodelx.scoring.torsions import CA, CB, OXYGEN, C, N, angle
 
 CBETA_LIMIT = 0.25
@@ -48,7 +48,7 @@ def _rms(values: NDArray[np.float64]) -> float | None:
 def bond_deviations(chain: AtomicChain, bonded: NDArray[np.bool_]) -> Deviations:
     """All bonds, peptides included; `bonded` says which residues are bonded to the one before. Shape (r,)."""
     parts = []
-    for kind, a, b, ideal, usual in read_table("covalent")["bond"]:
+    for kind, a, b, ideal, usual in read_tables("covalent")["bond"]:
         mine = chain.atoms[chain.types == kind]
         parts.append(_part(np.linalg.norm(mine[:, int(a)] - mine[:, int(b)], axis=1), ideal, usual))
     for one, other, rows in _peptides(chain, bonded):
@@ -59,7 +59,7 @@ def bond_deviations(chain: AtomicChain, bonded: NDArray[np.bool_]) -> Deviations
 def angle_deviations(chain: AtomicChain, bonded: NDArray[np.bool_]) -> Deviations:
     """All angles, peptides included."""
     parts = []
-    for kind, a, b, c, ideal, usual in read_table("covalent")["angle"]:
+    for kind, a, b, c, ideal, usual in read_tables("covalent")["angle"]:
         mine = chain.atoms[chain.types == kind]
         parts.append(_part(angle(mine[:, int(a)], mine[:, int(b)], mine[:, int(c)]), ideal, usual))
     for one, other, rows in _peptides(chain, bonded):
@@ -76,7 +76,7 @@ def _peptides(chain: AtomicChain, bonded: NDArray[np.bool_]) -> list[tuple[Point
     """Bonded neighbours with the ideals of their peptide; that before proline has its own."""
     proline = chain.types == AMINO_ACIDS.index("P")
     groups = [(bonded & ~proline).nonzero()[0], (bonded & proline).nonzero()[0]]
-    tables = read_table("covalent")["peptide"]
+    tables = read_tables("covalent")["peptide"]
     return [(chain.atoms[mine - 1], chain.atoms[mine], table) for mine, table in zip(groups, tables, strict=True)]
 
 
@@ -117,7 +117,7 @@ def extended(a: Points, b: Points, c: Points, internal: tuple[float, float, floa
 @cache
 def bonds_of(code: str) -> dict[int, tuple[int, ...]]:
     """Slots that every slot of an amino acid is bonded to."""
-    rows = read_table("covalent")["bond"]
+    rows = read_tables("covalent")["bond"]
     pairs = [(int(a), int(b)) for kind, a, b, *_ in rows if int(kind) == AMINO_ACIDS.index(code)]
     slots = sorted({slot for pair in pairs for slot in pair})
     return {slot: tuple(b if a == slot else a for a, b in pairs if slot in (a, b)) for slot in slots}

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from emodelx.constants import AMINO_ACIDS
 from emodelx.records import AtomicChain
-from emodelx.scoring.rarity import look_up, read_table
+from emodelx.scoring.rarity import look_up
+from emodelx.scoring.text_tables import read_tables
 from emodelx.scoring.torsions import Backbone
 
 CLASSES = ("general", "glycine", "isoleucine or valine", "before proline", "trans proline", "cis proline")
@@ -45,7 +46,7 @@ def classify(chain: AtomicChain, measured: Backbone) -> NDArray[np.int64]:
 def rarities(chain: AtomicChain, measured: Backbone) -> NDArray[np.float64]:
     """Share of well resolved residues of the class that are rarer, 0 to 1; NaN without phi or psi. Shape (r,)."""
     classes = classify(chain, measured)
-    tables = read_table("ramachandran")["rarity"]
+    tables = read_tables("ramachandran")["rarity"]
     result = np.full(len(chain), np.nan)
     known = np.isfinite(measured.phi) & np.isfinite(measured.psi)
     for index in range(len(CLASSES)):

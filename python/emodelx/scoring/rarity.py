@@ -1,21 +1,11 @@
 """Tables of how rare torsion angles are in well resolved structures."""
 
-from functools import cache
-from importlib.resources import files
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 RARITY_POWER = 0.25
 """Tables hold rarity to this power in 255 steps, so that small shares, which decide, keep two digits."""
-
-
-@cache
-def read_table(name: str) -> dict[str, NDArray]:
-    """Read the arrays of one of the package's tables."""
-    with (files("emodelx.scoring") / f"tables/{name}.npz").open("rb") as file:
-        return dict(np.load(file))
 
 
 def look_up(table: NDArray[np.uint8], angles: NDArray[np.float64]) -> NDArray[np.float64]:

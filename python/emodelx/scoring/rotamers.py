@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from emodelx.constants import AMINO_ACIDS
 from emodelx.records import AtomicChain
-from emodelx.scoring.rarity import look_up, read_table
+from emodelx.scoring.rarity import look_up
+from emodelx.scoring.text_tables import read_tables
 from emodelx.scoring.torsions import CHI_COUNT, side_chains
 
 FAVOURED = 0.02
@@ -21,7 +22,7 @@ OUTLIER = 0.003
 def rarities(chain: AtomicChain) -> NDArray[np.float64]:
     """Share of well resolved residues of the type with rarer chi angles, 0 to 1; NaN without all chis. Shape (r,)."""
     chis = side_chains(chain)
-    tables = read_table("rotamers")
+    tables = read_tables("rotamers")
     result = np.full(len(chain), np.nan)
     for code, table in tables.items():
         mine = chis[:, : CHI_COUNT[code]]
