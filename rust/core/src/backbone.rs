@@ -220,7 +220,7 @@ impl<'a> Builder<'a> {
     }
 
     fn class(&self, i: usize) -> Class {
-        Class::of(self.types[i], self.types.get(i + 1).copied())
+        Class::of(self.types[i].into(), self.types.get(i + 1).map(|&next| next.into()))
     }
 
     fn usual_angle(&self, i: usize) -> f64 {

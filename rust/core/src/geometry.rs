@@ -2,6 +2,7 @@
 
 use crate::Point;
 use crate::cells::squared_distance;
+use crate::vectors::dot;
 
 /// A rotation and a translation: `x -> rotation x + shift`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,10 +45,6 @@ impl Motion {
         let sum: f64 = mobile.iter().zip(target).map(|(m, t)| squared_distance(&self.apply(m), t)).sum();
         (sum / mobile.len().max(1) as f64).sqrt()
     }
-}
-
-fn dot(a: &[f64; 3], b: &Point) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
 fn centroid(points: &[Point]) -> Point {

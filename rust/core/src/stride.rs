@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::cells::{Cells, squared_distance};
+use crate::vectors::{scaled, sum};
 use crate::volume::Volume;
 use crate::walk::bend_odds;
 use crate::{CoreError, Point};
@@ -117,7 +118,7 @@ impl<'a> Walker<'a> {
     ) -> Vec<Node> {
         let at = nodes[parent];
         let step = |direction: &Point| {
-            let point: Point = std::array::from_fn(|d| at.point[d] + STEP * direction[d]);
+            let point = sum(&at.point, &scaled(direction, STEP));
             let bend = earlier.map_or(1.0, |e| bend_odds(squared_distance(&e, &point)));
             if bend < LEAST_BEND || !allowed(&point) {
                 return None;

@@ -1,4 +1,4 @@
-//! What is usual in proteins: tables derived from structures by `benches/derive_tables.py`.
+//! What is usual in proteins: tables derived from structures by `scripts/derive_tables.py`.
 
 // Some of the derived numbers happen to be near mathematical constants.
 #![allow(clippy::approx_constant)]
@@ -67,8 +67,8 @@ pub enum Class {
 impl Class {
     /// Class of a residue of a type, before one of type `next`.
     #[must_use]
-    pub fn of(own: u8, next: Option<u8>) -> Self {
-        let is = |kind: u8, code: char| chemistry::type_of(code) == Some(usize::from(kind));
+    pub fn of(own: usize, next: Option<usize>) -> Self {
+        let is = |kind: usize, code: char| chemistry::type_of(code) == Some(kind);
         match (own, next) {
             (own, _) if is(own, 'G') => Self::Glycine,
             (own, _) if is(own, 'P') => Self::Proline,
@@ -206,5 +206,14 @@ mod tests {
             energy(a).total_cmp(&energy(b))
         });
         assert!((95..112).contains(&best.unwrap()));
+    }
+
+    #[test]
+    fn classes_follow_the_neighbours() {
+        let index = |code| chemistry::type_of(code).unwrap();
+        assert_eq!(Class::of(index('A'), Some(index('P'))), Class::BeforeProline);
+        assert_eq!(Class::of(index('G'), Some(index('P'))), Class::Glycine);
+        assert_eq!(Class::of(index('P'), Some(index('P'))), Class::Proline);
+        assert_eq!(Class::of(index('L'), Some(index('K'))), Class::General);
     }
 }

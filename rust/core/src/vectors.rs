@@ -17,6 +17,13 @@ pub fn scaled(a: &Point, factor: f64) -> Point {
     a.map(|v| v * factor)
 }
 
+/// Adds `factor` times `b` to `a`.
+pub fn add(a: &mut Point, b: &Point, factor: f64) {
+    for (to, from) in a.iter_mut().zip(b) {
+        *to += factor * from;
+    }
+}
+
 #[must_use]
 pub fn dot(a: &Point, b: &Point) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
@@ -100,6 +107,13 @@ mod tests {
             prop_assert!((angle(&b, &c, &d) - bend).abs() < 1e-6);
             prop_assert!(wrapped(torsion(&a, &b, &c, &d) - twist).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn sign_of_torsions_follows_the_convention_of_iupac() {
+        let [a, b, c] = [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
+        assert!((torsion(&a, &b, &c, &[0.0, 1.0, 1.0]) - 90_f64.to_radians()).abs() < 1e-12);
+        assert!(torsion(&a, &b, &c, &[1.0, 0.0, 2.0]).abs() < 1e-12);
     }
 
     #[test]

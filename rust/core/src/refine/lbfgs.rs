@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 
 use rayon::prelude::*;
 
+use crate::vectors::{add, dot, length};
 use crate::{CoreError, Monitor, Point};
-
-use super::vector::{add, dot, norm};
 
 /// Steps that are remembered.
 const MEMORY: usize = 8;
@@ -56,7 +55,7 @@ where
             pairs.clear();
             continue;
         };
-        remember(&mut pairs, difference(&step.positions, positions), difference(&step.gradient, &gradient));
+        remember(&mut pairs, differences(&step.positions, positions), differences(&step.gradient, &gradient));
         (*positions, gradient, value) = (step.positions, step.gradient, step.value);
         values.push(value);
         if converged(&values) {
@@ -108,7 +107,7 @@ fn downhill(gradient: &[Point], pairs: &mut VecDeque<Pair>) -> Vec<Point> {
 /// How far to go first: the whole way, unless an atom would go too far.
 fn first_length(direction: &[Point], unknown: bool) -> f64 {
     let limit = if unknown { FIRST_STEP } else { LONGEST_STEP };
-    let longest = limit / direction.iter().map(norm).fold(f64::MIN_POSITIVE, f64::max);
+    let longest = limit / direction.iter().map(length).fold(f64::MIN_POSITIVE, f64::max);
     if unknown { longest } else { longest.min(1.0) }
 }
 
@@ -158,7 +157,7 @@ fn along(from: &[Point], direction: &[Point], length: f64) -> Vec<Point> {
     from.par_iter().zip(direction).with_min_len(CHUNK).map(moved).collect()
 }
 
-fn difference(a: &[Point], b: &[Point]) -> Vec<Point> {
+fn differences(a: &[Point], b: &[Point]) -> Vec<Point> {
     along(a, b, -1.0)
 }
 
@@ -200,7 +199,7 @@ mod tests {
         for _ in 0..50 {
             let value = minimise(&mut points, 1, &monitor, |p, g| Ok(valley(p, g))).unwrap();
             assert!(value <= last.0);
-            assert!(difference(&points, &last.1).iter().all(|d| norm(d) <= LONGEST_STEP + 1e-9));
+            assert!(differences(&points, &last.1).iter().all(|d| length(d) <= LONGEST_STEP + 1e-9));
             last = (value, points.clone());
         }
     }

@@ -16,7 +16,6 @@ pub mod spline;
 pub mod target;
 pub mod topology;
 pub mod torsion;
-pub mod vector;
 
 use crate::chemistry::CA;
 use crate::{CoreError, Monitor, Point};
@@ -107,9 +106,9 @@ impl Model {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::target::Weights;
-    use super::vector::{minus, norm};
     use super::*;
     use crate::chemistry::{AMINO_ACIDS, MOST_ATOMS, type_of};
+    use crate::vectors::{difference, length};
     use crate::volume::Volume;
 
     pub const SHAPE: [usize; 3] = [48, 16, 16];
@@ -198,7 +197,7 @@ pub(crate) mod tests {
         let weights = Weights { map: 0.0, anchors: 0.0, ..WEIGHTS };
         model.refine(density, weights, &[None; 3], 500, &Monitor::default()).unwrap();
         let (.., moved) = model.atoms().find(|(residue, slot, _)| (*residue, *slot) == (2, 5)).unwrap();
-        assert!((norm(&minus(&moved, &sugar)) - 1.4).abs() < 0.2);
+        assert!((length(&difference(&moved, &sugar)) - 1.4).abs() < 0.2);
     }
 
     #[test]

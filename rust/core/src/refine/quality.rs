@@ -1,13 +1,12 @@
 //! What the geometry of a model is worth.
 
 use crate::Point;
+use crate::vectors::{angle, difference, length, torsion};
 
 use super::ramachandran::Region;
 use super::repulsion::Repulsion;
 use super::restraints::Restraints;
 use super::topology::Topology;
-use super::torsion::angle;
-use super::vector::{dot, minus, norm};
 
 /// Measures that users know, of one model.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -27,7 +26,7 @@ pub struct Quality {
 /// Measures the geometry of a model at `positions`; the neighbours of `repulsion` must be up to date.
 #[must_use]
 pub fn measure(topology: &Topology, restraints: &Restraints, repulsion: &Repulsion, positions: &[Point]) -> Quality {
-    let of = |atoms: &[usize; 2]| norm(&minus(&positions[atoms[0]], &positions[atoms[1]]));
+    let of = |atoms: &[usize; 2]| length(&difference(&positions[atoms[0]], &positions[atoms[1]]));
     let bonds = topology.bonds.iter().map(|b| of(&b.atoms) - b.mean);
     let angles = topology.angles.iter().map(|a| (angle_at(a.atoms, positions) - a.mean).to_degrees());
     let regions: Vec<Region> = regions(topology, restraints, positions);
@@ -46,15 +45,15 @@ pub fn measure(topology: &Topology, restraints: &Restraints, repulsion: &Repulsi
 fn regions(topology: &Topology, restraints: &Restraints, positions: &[Point]) -> Vec<Region> {
     let region = |b: &super::topology::Backbone| {
         let [one, two, three, four, five] = b.atoms.map(|i| positions[i]);
-        let (phi, psi) = (angle(&[one, two, three, four]), angle(&[two, three, four, five]));
+        let (phi, psi) = (torsion(&one, &two, &three, &four), torsion(&two, &three, &four, &five));
         restraints.ramachandran.region(b.class, phi, psi)
     };
     topology.chunks.iter().flat_map(|c| &c.backbones).map(region).collect()
 }
 
-fn angle_at([a, middle, b]: [usize; 3], positions: &[Point]) -> f64 {
-    let (one, two) = (minus(&positions[a], &positions[middle]), minus(&positions[b], &positions[middle]));
-    (dot(&one, &two) / (norm(&one) * norm(&two)).max(1e-12)).clamp(-1.0, 1.0).acos()
+fn angle_at(atoms: [usize; 3], positions: &[Point]) -> f64 {
+    let [a, middle, b] = atoms.map(|i| positions[i]);
+    angle(&a, &middle, &b)
 }
 
 fn root_mean_square(values: impl Iterator<Item = f64>) -> f64 {

@@ -3,39 +3,13 @@
 use std::f64::consts::{PI, TAU};
 
 use crate::CoreError;
-use crate::chemistry::type_of;
+use crate::tables::Class;
 
 use super::restraints::number;
 use super::spline;
 
 /// Cells of the grid along each axis.
 const CELLS: usize = 48;
-
-/// What a residue's neighbourhood in (phi, psi) depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    General,
-    Glycine,
-    Proline,
-    PreProline,
-}
-
-impl Class {
-    /// Class of a residue of type `amino` before one of type `next`.
-    #[must_use]
-    pub fn of(amino: usize, next: usize) -> Self {
-        let is = |a: usize, code: char| Some(a) == type_of(code);
-        if is(amino, 'G') {
-            Self::Glycine
-        } else if is(amino, 'P') {
-            Self::Proline
-        } else if is(next, 'P') {
-            Self::PreProline
-        } else {
-            Self::General
-        }
-    }
-}
 
 /// How usual a residue's (phi, psi) is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +107,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const CLASSES: [Class; 4] = [Class::General, Class::Glycine, Class::Proline, Class::PreProline];
+    const CLASSES: [Class; 4] = [Class::General, Class::Glycine, Class::Proline, Class::BeforeProline];
 
     fn radians(degrees: [f64; 2]) -> [f64; 2] {
         degrees.map(f64::to_radians)
@@ -151,15 +125,6 @@ mod tests {
         let [phi, psi] = radians([80.0, -150.0]);
         assert_eq!(map.region(Class::General, phi, psi), Region::Outlier);
         assert_eq!(map.region(Class::Glycine, phi, psi), Region::Favoured);
-    }
-
-    #[test]
-    fn classes_follow_the_neighbours() {
-        let index = |code| type_of(code).unwrap();
-        assert_eq!(Class::of(index('A'), index('P')), Class::PreProline);
-        assert_eq!(Class::of(index('G'), index('P')), Class::Glycine);
-        assert_eq!(Class::of(index('P'), index('P')), Class::Proline);
-        assert_eq!(Class::of(index('L'), index('K')), Class::General);
     }
 
     proptest! {

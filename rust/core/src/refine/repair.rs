@@ -9,6 +9,7 @@ use std::f64::consts::TAU;
 use rayon::prelude::*;
 
 use crate::chemistry::{AMINO_ACIDS, C, CA, CB, MOST_ATOMS, N, O, type_of};
+use crate::vectors::{cross, difference, dot, length, scaled, torsion};
 use crate::{CoreError, Monitor, Point};
 
 use super::density::Density;
@@ -16,8 +17,6 @@ use super::repulsion::{Around, Repulsion};
 use super::restraints::Restraints;
 use super::target::{Weights, rotamer_cost, scattering};
 use super::topology::{Backbone, SideChain, Topology};
-use super::torsion;
-use super::vector::{cross, dot, minus, norm, scaled};
 
 /// Turns of a peptide that are tried.
 const TURNS: usize = 12;
@@ -120,7 +119,11 @@ impl<'a> Scene<'a> {
         let r = self.judge.topology.atoms[chi[0][0]].residue;
         let rotamers = self.judge.restraints.rotamers(*amino);
         let cost = |moved: &Moved| {
-            let angles: Vec<f64> = chi.iter().map(|four| torsion::angle(&self.places(*four, moved))).collect();
+            let angle = |four: &[usize; 4]| {
+                let [a, b, c, d] = self.places(*four, moved);
+                torsion(&a, &b, &c, &d)
+            };
+            let angles: Vec<f64> = chi.iter().map(angle).collect();
             self.judge.weights.rotamers * rotamer_cost(*amino, rotamers, &angles) + self.surroundings(moved, (r, r))
         };
         let now: Moved = self.slots[r][CB + 1..].iter().flatten().map(|&i| (i, self.point(i))).collect();
@@ -134,7 +137,7 @@ impl<'a> Scene<'a> {
         let mut places = slots.map(|slot| slot.map(|i| self.point(i)));
         for (torsion_slots, (target, _)) in AMINO_ACIDS[amino].chi.iter().zip(chi) {
             let [Some(a), Some(b), Some(c), Some(d)] = torsion_slots.map(|s| places[s]) else { continue };
-            let angle = target - torsion::angle(&[a, b, c, d]);
+            let angle = target - torsion(&a, &b, &c, &d);
             for slot in beyond(amino, torsion_slots[1], torsion_slots[2]) {
                 places[slot] = places[slot].map(|p| turn(&p, (b, c), angle));
             }
@@ -150,7 +153,7 @@ impl<'a> Scene<'a> {
     /// The Ramachandran energy of a residue with atoms moved.
     fn strain(&self, backbone: &Backbone, moved: &Moved) -> f64 {
         let [a, b, c, d, e] = self.places(backbone.atoms, moved);
-        let (phi, psi) = (torsion::angle(&[a, b, c, d]), torsion::angle(&[b, c, d, e]));
+        let (phi, psi) = (torsion(&a, &b, &c, &d), torsion(&b, &c, &d, &e));
         self.judge.weights.ramachandran * self.judge.restraints.ramachandran.energy(backbone.class, phi, psi).0
     }
 
@@ -213,9 +216,9 @@ fn beyond(amino: usize, b: usize, c: usize) -> Vec<usize> {
 
 /// `point` turned by `angle` about the axis through two points (Rodrigues' formula).
 fn turn(point: &Point, (from, to): (Point, Point), angle: f64) -> Point {
-    let axis = minus(&to, &from);
-    let axis = scaled(&axis, 1.0 / norm(&axis).max(1e-9));
-    let arm = minus(point, &from);
+    let axis = difference(&to, &from);
+    let axis = scaled(&axis, 1.0 / length(&axis).max(1e-9));
+    let arm = difference(point, &from);
     let (sine, cosine) = (angle.sin(), angle.cos());
     let side = cross(&axis, &arm);
     let along = dot(&axis, &arm) * (1.0 - cosine);

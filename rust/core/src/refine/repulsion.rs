@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use crate::cells::{Cells, squared_distance};
 use crate::chemistry::{AMINO_ACIDS, C, Element, type_of};
+use crate::vectors::{add, difference};
 use crate::{CoreError, Point};
 
 use super::topology::{Atom, Topology};
-use super::vector::{add, minus};
 
 /// Angstrom beyond contact up to which neighbours are listed; the list holds until an atom moved half of it.
 const SKIN: f64 = 1.0;
@@ -170,7 +170,7 @@ impl Repulsion {
                 Some(other) => (other, 0.5),
                 None => (&self.foreign[j - positions.len()], 1.0),
             };
-            let between = minus(&positions[i], other);
+            let between = difference(&positions[i], other);
             let squared = between.iter().map(|v| v * v).sum::<f64>();
             if squared >= apart * apart {
                 continue;

@@ -1,4 +1,4 @@
-//! What the geometry of proteins is, read from the tables of `derive_restraints.py`.
+//! What the geometry of proteins is, read from the tables of `scripts/derive_restraints.py`.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

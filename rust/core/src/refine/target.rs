@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::chemistry::{AMINO_ACIDS, Element};
+use crate::vectors::{add, cross, difference, dot, length, scaled, torsion};
 use crate::{CoreError, Point};
 
 use super::density::Density;
@@ -11,7 +12,6 @@ use super::repulsion::Repulsion;
 use super::restraints::{Restraints, Rotamer};
 use super::topology::{Backbone, Chunk, Distance, SideChain, Topology, Volume};
 use super::torsion;
-use super::vector::{add, cross, dot, minus, norm, scaled};
 
 /// Atoms whose map and repulsion terms are evaluated together.
 const CHUNK: usize = 512;
@@ -170,7 +170,8 @@ pub fn scattering(element: Element) -> f64 {
 
 /// The wells of the rotamer that a side chain is nearest to.
 fn nearest_rotamer(side_chain: &SideChain, restraints: &Restraints, positions: &[Point]) -> Vec<Well> {
-    let angles: Vec<f64> = side_chain.chi.iter().map(|four| torsion::angle(&four.map(|a| positions[a]))).collect();
+    let angle = |[a, b, c, d]: &[usize; 4]| torsion(&positions[*a], &positions[*b], &positions[*c], &positions[*d]);
+    let angles: Vec<f64> = side_chain.chi.iter().map(angle).collect();
     let rotamers = restraints.rotamers(side_chain.amino);
     let cost = |r: &&Rotamer| own_cost(side_chain.amino, r, &angles);
     let nearest = rotamers.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)));
@@ -226,8 +227,8 @@ impl Sum<'_> {
 
     fn distance(&mut self, term: &Distance) {
         let [a, b] = term.atoms;
-        let between = minus(&self.positions[a], &self.positions[b]);
-        let length = norm(&between).max(1e-6);
+        let between = difference(&self.positions[a], &self.positions[b]);
+        let length = length(&between).max(1e-6);
         let off = (length - term.mean) / term.deviation;
         self.energy += 0.5 * off * off;
         let factor = off / (term.deviation * length);
@@ -237,7 +238,7 @@ impl Sum<'_> {
 
     fn volume(&mut self, term: &Volume) {
         let [centre, a, b, c] = term.atoms;
-        let arm = |i: usize| minus(&self.positions[i], &self.positions[centre]);
+        let arm = |i: usize| difference(&self.positions[i], &self.positions[centre]);
         let (one, two, three) = (arm(a), arm(b), arm(c));
         let (by_one, by_two, by_three) = (cross(&two, &three), cross(&three, &one), cross(&one, &two));
         let off = (dot(&one, &by_one) - term.mean) / term.deviation;
@@ -274,15 +275,15 @@ impl Sum<'_> {
     }
 
     fn tether(&mut self, (atom, place, mean): &(usize, Point, f64)) {
-        let between = minus(&self.positions[*atom], place);
-        let length = norm(&between).max(1e-6);
+        let between = difference(&self.positions[*atom], place);
+        let length = length(&between).max(1e-6);
         let off = (length - mean) / TETHER;
         self.energy += 0.5 * off * off;
         self.pull(*atom, &between, off / (TETHER * length));
     }
 
     fn anchor(&mut self, term: &Anchor, weight: f64) {
-        let off = minus(&self.positions[term.atom], &term.place);
+        let off = difference(&self.positions[term.atom], &term.place);
         self.energy += 0.5 * weight * dot(&off, &off);
         self.pull(term.atom, &off, weight);
     }

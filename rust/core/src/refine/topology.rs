@@ -3,12 +3,11 @@
 use std::ops::Range;
 
 use crate::chemistry::{AMINO_ACIDS, C, CA, CB, Element, MOST_ATOMS, N, type_of};
+use crate::tables::Class;
+use crate::vectors::{difference, length, torsion};
 use crate::{CoreError, Point};
 
-use super::ramachandran::Class;
 use super::restraints::{Kind, Link, Place, Restraint, Restraints};
-use super::torsion::angle;
-use super::vector::{minus, norm};
 
 /// Residues of a chunk.
 const CHUNK: usize = 32;
@@ -256,7 +255,7 @@ impl Builder<'_> {
         if residue.chain != next.chain || residue.number + 1 != next.number {
             return None;
         }
-        let near = |a: Option<Point>, b: Option<Point>, limit: f64| Some(norm(&minus(&a?, &b?)) < limit);
+        let near = |a: Option<Point>, b: Option<Point>, limit: f64| Some(length(&difference(&a?, &b?)) < limit);
         let by_calphas = near(residue.atoms[CA], next.atoms[CA], LONGEST_STEP);
         if !by_calphas.or(near(residue.atoms[C], next.atoms[N], LONGEST_PEPTIDE))? {
             return None;
@@ -265,7 +264,7 @@ impl Builder<'_> {
         let limit = if proline { 90.0 } else { SURELY_CIS };
         let ends = [residue.atoms[CA], residue.atoms[C], next.atoms[N], next.atoms[CA]];
         let cis =
-            matches!(ends, [Some(a), Some(b), Some(c), Some(d)] if angle(&[a, b, c, d]).abs() < limit.to_radians());
+            matches!(ends, [Some(a), Some(b), Some(c), Some(d)] if torsion(&a, &b, &c, &d).abs() < limit.to_radians());
         Some(match (cis, proline) {
             (false, false) => Link::Trans,
             (false, true) => Link::TransProline,
@@ -280,7 +279,7 @@ impl Builder<'_> {
         self.link(r + 1)?;
         let atom = |residue, slot| self.atom(residue, slot);
         let atoms = [atom(r, C)?, atom(r + 1, N)?, atom(r + 1, CA)?, atom(r + 1, C)?, atom(r + 2, N)?];
-        Some(Backbone { atoms, class: Class::of(self.residues[r + 1].amino, self.residues[r + 2].amino) })
+        Some(Backbone { atoms, class: Class::of(self.residues[r + 1].amino, Some(self.residues[r + 2].amino)) })
     }
 
     fn side_chain(&self, r: usize) -> Option<SideChain> {
@@ -302,7 +301,7 @@ impl Builder<'_> {
         for (i, &a) in cysteines.iter().enumerate() {
             for &b in &cysteines[i + 1..] {
                 let (Some(here), Some(there)) = (self.point(a, SG), self.point(b, SG)) else { continue };
-                if norm(&minus(&here, &there)) > LONGEST_DISULFIDE {
+                if length(&difference(&here, &there)) > LONGEST_DISULFIDE {
                     continue;
                 }
                 let distance = |one: usize, two: usize, (mean, deviation): (f64, f64)| {

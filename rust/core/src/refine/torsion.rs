@@ -1,26 +1,16 @@
-//! Torsion angles and how they change with the positions of their four atoms.
+//! How torsion angles change with the positions of their four atoms.
 
 use crate::Point;
+use crate::vectors::{cross, difference, dot, length, scaled};
 
-use super::vector::{cross, dot, minus, norm, scaled};
-
-/// Torsion angle of four points in radians, -pi to pi.
-#[must_use]
-pub fn angle(points: &[Point; 4]) -> f64 {
-    let [a, b, c, d] = points;
-    let (first, axis, last) = (minus(b, a), minus(c, b), minus(d, c));
-    let (left, right) = (cross(&first, &axis), cross(&axis, &last));
-    (dot(&first, &right) * norm(&axis)).atan2(dot(&left, &right))
-}
-
-/// The angle, and its derivative with respect to each point (Blondel and Karplus, J. Comput. Chem. 17 (1996) 1132).
-/// None where three of the points lie on a line.
+/// The torsion in radians, -pi to pi, and its derivative with respect to each of the four points
+/// (Blondel and Karplus, J. Comput. Chem. 17 (1996) 1132). None where three of the points lie on a line.
 #[must_use]
 pub fn with_slopes(points: &[Point; 4]) -> Option<(f64, [Point; 4])> {
     let [a, b, c, d] = points;
-    let (first, axis, last) = (minus(b, a), minus(c, b), minus(d, c));
+    let (first, axis, last) = (difference(b, a), difference(c, b), difference(d, c));
     let (left, right) = (cross(&first, &axis), cross(&axis, &last));
-    let (left_squared, right_squared, length) = (dot(&left, &left), dot(&right, &right), norm(&axis));
+    let (left_squared, right_squared, length) = (dot(&left, &left), dot(&right, &right), length(&axis));
     if left_squared < FLATTEST || right_squared < FLATTEST || length < FLATTEST {
         return None;
     }
@@ -40,13 +30,12 @@ const FLATTEST: f64 = 1e-6;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vectors::torsion;
     use proptest::prelude::*;
 
     #[test]
-    fn sign_follows_the_convention_of_iupac() {
+    fn points_on_a_line_have_no_torsion() {
         let [a, b, c] = [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
-        assert!((angle(&[a, b, c, [0.0, 1.0, 1.0]]) - 90_f64.to_radians()).abs() < 1e-12);
-        assert!(angle(&[a, b, c, [1.0, 0.0, 2.0]]).abs() < 1e-12);
         assert_eq!(with_slopes(&[a, b, c, [0.0, 0.0, 2.0]]), None);
     }
 
@@ -54,16 +43,17 @@ mod tests {
         #[test]
         fn slopes_are_those_of_the_angle(points in prop::array::uniform4(prop::array::uniform3(-2.0..2.0_f64))) {
             let [a, b, c, d] = points;
-            let (left, right) = (cross(&minus(&b, &a), &minus(&c, &b)), cross(&minus(&c, &b), &minus(&d, &c)));
-            prop_assume!(norm(&left) > 0.5 && norm(&right) > 0.5 && norm(&minus(&c, &b)) > 0.5);
+            let (left, right) = (cross(&difference(&b, &a), &difference(&c, &b)), cross(&difference(&c, &b), &difference(&d, &c)));
+            prop_assume!(length(&left) > 0.5 && length(&right) > 0.5 && length(&difference(&c, &b)) > 0.5);
             let (value, slopes) = with_slopes(&points).unwrap();
-            prop_assert!((value - angle(&points)).abs() < 1e-9);
+            prop_assert!((value - torsion(&a, &b, &c, &d)).abs() < 1e-9);
             for p in 0..4 {
                 for axis in 0..3 {
                     let moved = |h: f64| {
                         let mut moved = points;
                         moved[p][axis] += h;
-                        angle(&moved)
+                        let [a, b, c, d] = moved;
+                        torsion(&a, &b, &c, &d)
                     };
                     let turned = (moved(1e-6) - moved(-1e-6)).sin() / 2e-6;
                     prop_assert!((slopes[p][axis] - turned).abs() < 1e-4);
