@@ -23,7 +23,8 @@ from emodelx.scoring.covalent import cbeta_deviations
 from emodelx.scoring.ramachandran import CLASSES, classify
 from emodelx.scoring.rarity import RARITY_POWER
 from emodelx.scoring.text_tables import write_tables
-from emodelx.scoring.torsions import CA, CHI_COUNT, HALF_TURN, C, N, angle, backbone, side_chains
+from emodelx.scoring.torsions import CA, CHI_COUNT, HALF_TURN, C, N, backbone, side_chains
+from emodelx.vectors import angle
 
 TABLES = Path(__file__).parents[1] / "python/emodelx/scoring/tables"
 PACK_ORDER = "ARNDCQEGHILKMFPSTWYV"

@@ -6,7 +6,7 @@ import sys
 LEVELS = (
     ("errors", "constants"),
     ("config", "records", "progress", "machine"),
-    ("_core", "io", "symmetry", "pieces"),
+    ("_core", "io", "symmetry", "pieces", "vectors"),
     ("stages", "network", "training", "scoring", "report"),
     ("inputs", "runlog", "search", "stepper"),
     ("pipeline",),

@@ -5,21 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from matrices import dense
 from oracle import links as slow
 
 from emodelx import _core
-
-
-def dense(rows, n):
-    """A (n, n) matrix of sparse rows; columns must ascend."""
-    start, column, value = rows
-    matrix = np.zeros((n, n), np.float32)
-    for i in range(n):
-        columns = column[start[i] : start[i + 1]]
-        assert (np.diff(columns) > 0).all()
-        matrix[i, columns] = value[start[i] : start[i + 1]]
-    return matrix
-
 
 volume = np.random.default_rng(0).random((12, 13, 14), np.float32)
 # Some points lie outside of the volume, where there is no main chain.

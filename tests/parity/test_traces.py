@@ -4,24 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matrices import dense, sparse
 from oracle import traces as slow
 
 from emodelx import _core
-
-
-def sparse(matrix):
-    """Rows of a dense matrix without its zeros."""
-    matrix = np.asarray(matrix, np.float32)
-    rows, columns = np.nonzero(matrix)
-    start = np.searchsorted(rows, np.arange(len(matrix) + 1))
-    return start.astype(np.int64), columns.astype(np.int64), matrix[rows, columns]
-
-
-def dense(rows, n):
-    start, column, value = rows
-    matrix = np.zeros((n, n), np.float32)
-    matrix[np.repeat(np.arange(n), np.diff(start)), column] = value
-    return matrix
 
 
 @st.composite

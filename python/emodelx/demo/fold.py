@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import KDTree
 
-from emodelx.demo.geometry import place
 from emodelx.demo.side_chains import BETA
 from emodelx.records import Points
+from emodelx.vectors import place
 
 BACKBONE = ("N", "CA", "C", "O")
 TRIALS = 400

@@ -6,8 +6,8 @@ the frequent rotamers.
 
 import numpy as np
 
-from emodelx.demo.geometry import place
 from emodelx.records import Points
+from emodelx.vectors import place
 
 BETA = "CB N C CA 1.53 110.1 122.7"
 PROLINE_BETA = "CB N C CA 1.53 111.1 114.2"  # so that the ring closes

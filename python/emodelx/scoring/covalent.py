@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from emodelx.constants import AMINO_ACIDS
 from emodelx.records import AtomicChain, Points
 from emodelx.scoring.text_tables import read_tables
-from emodelx.scoring.torsions import CA, CB, OXYGEN, C, N, angle
+from emodelx.scoring.torsions import CA, CB, OXYGEN, C, N
+from emodelx.vectors import angle, place, unit
 
 CBETA_LIMIT = 0.25
 """Angstrom; a Cbeta further from its ideal place is an outlier (Lovell et al., Proteins 50, 437-450, 2003)."""
@@ -97,21 +98,9 @@ def cbeta_deviations(chain: AtomicChain) -> NDArray[np.float64]:
         mine = chain.types == index
         length, at_c, torsion_c, at_n, torsion_n = _IDEAL_CBETA.get(code, _OTHER_CBETA)
         n, ca, c = (chain.atoms[mine, slot] for slot in (N, CA, C))
-        places = extended(n, c, ca, (length, at_c, torsion_c)), extended(c, n, ca, (length, at_n, torsion_n))
-        middle = (places[0] + places[1]) / 2 - ca
-        ideal[mine] = ca + length * middle / np.linalg.norm(middle, axis=1, keepdims=True)
+        places = place(n, c, ca, length, at_c, torsion_c), place(c, n, ca, length, at_n, torsion_n)
+        ideal[mine] = ca + length * unit((places[0] + places[1]) / 2 - ca)
     return np.linalg.norm(chain.atoms[:, CB] - ideal, axis=1)
-
-
-def extended(a: Points, b: Points, c: Points, internal: tuple[float, float, float]) -> Points:
-    """Points at a distance from c, an angle to b and a torsion to a (Angstrom, degrees). Shape (n, 3)."""
-    length, bend, turn = internal[0], np.radians(internal[1]), np.radians(internal[2])
-    axis = (c - b) / np.linalg.norm(c - b, axis=1, keepdims=True)
-    normal = np.cross(b - a, axis)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    across = np.cross(normal, axis)
-    bent = -np.cos(bend) * axis + np.sin(bend) * (np.cos(turn) * across + np.sin(turn) * normal)
-    return c + length * bent
 
 
 @cache

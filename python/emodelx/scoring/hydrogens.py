@@ -14,6 +14,7 @@ from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS
 from emodelx.records import AtomicChain, Ints, Points
 from emodelx.scoring.covalent import bonds_of
 from emodelx.scoring.torsions import C, N
+from emodelx.vectors import place, unit
 
 _FLAT = {
     "F": "CD1 CD2 CE1 CE2 CZ", "Y": "CD1 CD2 CE1 CE2", "W": "CD1 NE1 CE3 CZ2 CZ3 CH2", "H": "CD2 CE1",
@@ -24,7 +25,7 @@ _BARE = {
     "D": "CG", "E": "CD", "F": "CG", "H": "CG", "N": "CG", "Q": "CD", "R": "CZ", "W": "CG CD2 CE2", "Y": "CG CZ",
 }  # fmt: skip
 """Side-chain carbons without hydrogens."""
-_TETRAHEDRAL = np.radians(109.5)
+_TETRAHEDRAL = 109.5
 _ALIPHATIC_BOND, _AROMATIC_BOND, _POLAR_BOND = 0.97, 0.93, 0.86
 ALIPHATIC, AROMATIC, POLAR = range(3)
 
@@ -104,31 +105,17 @@ def _around(atoms: Points, code: str, slot: int, kind: int) -> list[Points]:
     if len(partners) == 2:
         return [centre + length * direction for direction in _methylene(centre, others)]
     beyond = next(p for p in bonds_of(code)[partners[0]] if p != slot)
-    turns, bend = ((0, 180), np.radians(120)) if kind == POLAR else ((60, 180, 300), _TETRAHEDRAL)
-    return [centre + length * _turned(centre, others[0], atoms[:, beyond], (turn, bend)) for turn in turns]
-
-
-def _unit(vectors: Points) -> Points:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    turns, bend = ((0, 180), 120.0) if kind == POLAR else ((-60, 180, 60), _TETRAHEDRAL)
+    return [place(atoms[:, beyond], others[0], centre, length, bend, turn) for turn in turns]
 
 
 def _opposite(centre: Points, others: list[Points]) -> Points:
     """Direction away from all partners."""
-    return -_unit(np.sum([_unit(other - centre) for other in others], axis=0))
+    return -unit(np.sum([unit(other - centre) for other in others], axis=0))
 
 
 def _methylene(centre: Points, others: list[Points]) -> list[Points]:
     away = _opposite(centre, others)
-    across = _unit(np.cross(others[0] - centre, others[1] - centre))
-    half = _TETRAHEDRAL / 2
+    across = unit(np.cross(others[0] - centre, others[1] - centre))
+    half = np.radians(_TETRAHEDRAL / 2)
     return [np.cos(half) * away + sign * np.sin(half) * across for sign in (1, -1)]
-
-
-def _turned(centre: Points, partner: Points, beyond: Points, turn_and_bend: tuple[float, float]) -> Points:
-    """Direction with a torsion (degrees) to the atom beyond the partner and an angle (radians) at the centre."""
-    turn, bend = np.radians(turn_and_bend[0]), turn_and_bend[1]
-    axis = _unit(partner - centre)
-    toward = beyond - partner
-    in_plane = _unit(toward - (toward * axis).sum(-1, keepdims=True) * axis)
-    sideways = np.cross(axis, in_plane)
-    return np.cos(bend) * axis + np.sin(bend) * (np.cos(turn) * in_plane + np.sin(turn) * sideways)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS
-from emodelx.records import AtomicChain, Points
+from emodelx.records import AtomicChain
+from emodelx.vectors import torsion
 
 N, CA, C, OXYGEN, CB = range(5)
 """Slots of the main-chain atoms and of Cbeta."""
@@ -81,18 +82,3 @@ def side_chains(chain: AtomicChain) -> NDArray[np.float64]:
         if code in HALF_TURN:
             chis[mine, HALF_TURN[code]] = (chis[mine, HALF_TURN[code]] + 90) % 180 - 90
     return chis
-
-
-def torsion(a: Points, b: Points, c: Points, d: Points) -> NDArray[np.float64]:
-    """Torsion about b-c of many quadruples of points. Shapes (n, 3) to (n,)."""
-    first, axis, last = a - b, c - b, d - c
-    axis = axis / np.linalg.norm(axis, axis=-1, keepdims=True)
-    first = first - (first * axis).sum(-1, keepdims=True) * axis
-    last = last - (last * axis).sum(-1, keepdims=True) * axis
-    return np.degrees(np.arctan2((np.cross(axis, first) * last).sum(-1), (first * last).sum(-1)))
-
-
-def angle(a: Points, b: Points, c: Points) -> NDArray[np.float64]:
-    """Angle at b of many triples of points, in degrees. Shapes (n, 3) to (n,)."""
-    first, last = a - b, c - b
-    return np.degrees(np.arctan2(np.linalg.norm(np.cross(first, last), axis=-1), (first * last).sum(-1)))

@@ -7,13 +7,13 @@ import pytest
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, MOST_ATOMS, THREE_LETTER
 from emodelx.io.atoms import read_model
 from emodelx.records import AtomicChain
-from emodelx.scoring.covalent import extended
+from emodelx.vectors import place
 
 HELIX = (-62.0, -42.0, 180.0)
 
 
 def add(a, b, c, internal):
-    return extended(a[None], b[None], c[None], internal)[0]
+    return place(a, b, c, *internal)
 
 
 def make_peptide(sequence, torsions=None):

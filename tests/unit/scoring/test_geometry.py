@@ -12,7 +12,8 @@ from emodelx.scoring.covalent import bonds_of, cbeta_deviations
 from emodelx.scoring.geometry import measure_geometry
 from emodelx.scoring.hydrogens import place_hydrogens
 from emodelx.scoring.scatterers import scatterers_of
-from emodelx.scoring.torsions import backbone, side_chains, torsion
+from emodelx.scoring.torsions import backbone, side_chains
+from emodelx.vectors import torsion
 
 TORSIONS = [(-60, -45, 180), (-120, 130, 175), (60, 40, -178), (-80, 150, 2), (-70, -30, 90), (-62, -42, 180)]
 

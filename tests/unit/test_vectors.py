@@ -3,7 +3,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emodelx.demo.geometry import place
+from emodelx.vectors import place
 
 
 @given(st.floats(1.0, 2.0), st.floats(60.0, 170.0), st.floats(-179.0, 179.0), st.integers(0, 2**31))
