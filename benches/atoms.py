@@ -1,6 +1,7 @@
 """Measure main chains and side chains built on the Calphas of known structures.
 
-Usage: python benches/atoms.py STRUCTURES_FOLDER [--split val] [--entries 20] [--noise 0.5] [--only CASE ...]
+Usage: PYTHONPATH=scripts python benches/atoms.py STRUCTURES_FOLDER
+       [--split val] [--entries 20] [--noise 0.5] [--only CASE ...]
 
 The folder holds the structure pack `val.npz` and its `manifest.csv` (docs/training.md); the tables were derived from
 `train.npz`. Calphas are exact or moved at random (`--noise` is the root mean square of the way); maps are simulated
@@ -15,10 +16,11 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
-from structure_runs import Run, read_runs
+from structure_packs import Run, read_runs
 
 from emodelx import _core
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS
+from emodelx.vectors import torsion
 
 RESOLUTIONS = (None, 2.5, 3.0, 3.5)
 FEWEST, MOST = 100, 1500
@@ -90,12 +92,6 @@ def cut(values, resolution):
 
 def moved(calphas, noise, rng):
     return calphas + rng.normal(0, noise / np.sqrt(3), calphas.shape)
-
-
-def torsion(a, b, c, d):
-    axis = (c - b) / np.linalg.norm(c - b, axis=-1, keepdims=True)
-    p, q = (v - (v * axis).sum(-1, keepdims=True) * axis for v in (a - b, d - c))
-    return np.degrees(np.arctan2((np.cross(axis, p) * q).sum(-1), (p * q).sum(-1)))
 
 
 def chi1_right(built, truth):

@@ -1,6 +1,6 @@
 """Measure the refinement: simulated maps of known truth, real maps with deposited models, time and memory.
 
-Usage: python benches/refinement.py STRUCTURES_FOLDER MAPS_FOLDER [--only simulated real size]
+Usage: PYTHONPATH=scripts python benches/refinement.py STRUCTURES_FOLDER MAPS_FOLDER [--only simulated real size]
 
 Simulated: `val` structures of 2.5 A or better (layout in docs/training.md), maps cut at 3 A with noise of half the
 map's standard deviation in the same band. Real: the maps of `manifest.csv` up to 4 A with their models. The start is
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
-from derive_restraints import read_entries
+from structure_packs import Residues, read_residues, sharp_entries
 
 from emodelx.config import RefinementConfig, RunConfig
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS
@@ -28,9 +28,10 @@ from emodelx.io.refinement import read_refinable
 from emodelx.machine import peak_memory
 from emodelx.records import AtomicChain, AtomicModel, DensityMap, Sequence
 from emodelx.stages.refine import refine_model
+from emodelx.vectors import torsion
 
 RESOLUTION, NOISE, B_FACTOR = 3.0, 0.5, 40.0
-SHARPEST_REAL = 4.0
+SHARPEST_SIMULATED, SHARPEST_REAL = 2.5, 4.0
 ENTRIES = 16
 SIZES = (1_000, 10_000, 50_000)
 COLUMNS = ("Ca rms", "all rms", "chi1", "favoured", "outliers", "clashes", "correlation", "bonds", "angles")
@@ -73,16 +74,15 @@ def _cells(values):
 
 def structures(folder: Path) -> dict[str, AtomicModel]:
     """The first sharp structures of the validation split, by name."""
-    rows = csv.DictReader((folder / "manifest.csv").open())
-    sharp = [r["id"] for r in rows if r["split"] == "val" and r["resolution"] and float(r["resolution"]) <= 2.5]
-    return {name: _model(*entry) for name, entry in read_entries(folder / "val.npz", sharp[:ENTRIES]).items()}
+    sharp = sharp_entries(folder, "val", SHARPEST_SIMULATED)[:ENTRIES]
+    return {entry.entry: _model(entry) for entry in read_residues(folder, "val", sharp)}
 
 
-def _model(types, atoms, _, follows):
+def _model(entry: Residues) -> AtomicModel:
     """A model of one chain; where the chain ends or breaks, numbers jump."""
-    numbers = np.arange(len(types)) + np.append(0, np.cumsum(follows[:-1] < 0))
-    kept = np.isfinite(atoms[:, :4]).all(axis=(1, 2))
-    parts = (numbers[kept], types[kept].astype(np.uint8), atoms[kept])
+    numbers = np.arange(len(entry.types)) + np.append(0, np.cumsum(~entry.follows()))
+    kept = np.isfinite(entry.atoms[:, :4]).all(axis=(1, 2))
+    parts = (numbers[kept], entry.types[kept].astype(np.uint8), entry.atoms[kept])
     own = AtomicChain("A", 0, *parts, np.zeros(int(kept.sum()), np.float32))
     return AtomicModel((Sequence("s", "X" * int(numbers[-1] + 1)),), (own,))
 
@@ -140,10 +140,7 @@ def _with_atoms(model, atoms):
 
 
 def _chi1(atoms):
-    a, b, c, d = (atoms[:, slot] for slot in (0, 1, 4, 5))
-    left, right = np.cross(b - a, c - b), np.cross(c - b, d - c)
-    axis = (c - b) / np.linalg.norm(c - b, axis=-1, keepdims=True)
-    return np.degrees(np.arctan2((np.cross(left, right) * axis).sum(-1), (left * right).sum(-1)))
+    return torsion(*(atoms[:, slot] for slot in (0, 1, 4, 5)))
 
 
 def distorted(model: AtomicModel, seed: int, smooth: float = 0.8, random: float = 0.3) -> AtomicModel:

@@ -9,15 +9,15 @@ The folder holds `train.npz` and `manifest.csv` (layout in docs/training.md). `p
 - `covalent.txt`: bonds and angles of every amino acid and of the peptide, with medians and deviations.
 """
 
-import csv
 import sys
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from scipy import fft
+from structure_packs import OTHER, read_facts, read_residues
 
-from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, MOST_ATOMS
+from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS
 from emodelx.records import AtomicChain
 from emodelx.scoring.covalent import cbeta_deviations
 from emodelx.scoring.ramachandran import CLASSES, classify
@@ -27,8 +27,6 @@ from emodelx.scoring.torsions import CA, CHI_COUNT, HALF_TURN, C, N, backbone, s
 from emodelx.vectors import angle
 
 TABLES = Path(__file__).parents[1] / "python/emodelx/scoring/tables"
-PACK_ORDER = "ARNDCQEGHILKMFPSTWYV"
-COORDINATE_UNIT = 0.005
 SHARPEST = 2.0
 """Structures of a lower resolution in Angstrom are left out, and those whose file does not tell: among these are many
 that were built by hand or by homology."""
@@ -62,26 +60,14 @@ def main(folder):
 
 def well_resolved(folder):
     """Every chain of the structures worth learning from; residues that are not keep their place without atoms."""
-    with (folder / "manifest.csv").open() as file:
-        facts = {row["id"]: row for row in csv.DictReader(file) if row["split"] == "train"}
-    pack = dict(np.load(folder / "train.npz"))
-    steps = as_integers(pack["xyz_delta_planes"])
-    b_factors = np.cumsum(as_integers(pack["b_delta_planes"]), dtype=np.int64) * 0.5
-    atom = residue = chain = 0
-    for name, atoms, residues, count in zip(
-        pack["entry_id"], pack["entry_natom"], pack["entry_nres"], pack["entry_nchain"], strict=True
-    ):
-        if is_well_resolved(facts[str(name)]):
-            xyz = np.cumsum(steps[:, atom : atom + atoms].astype(np.int64), axis=1).T * COORDINATE_UNIT
-            yield from entry_chains(pack, (atom, residue, chain), (residues, count), xyz, b_factors)
-        atom, residue, chain = atom + atoms, residue + residues, chain + count
-
-
-def as_integers(planes):
-    """Signed integers from little-endian byte planes."""
-    value = sum(plane.astype(np.int32) << (8 * k) for k, plane in enumerate(planes))
-    sign = 1 << (8 * len(planes) - 1)
-    return (value ^ sign) - sign
+    wanted = {name for name, row in read_facts(folder, "train").items() if is_well_resolved(row)}
+    for entry in read_residues(folder, "train", wanted):
+        good = entry.whole & (entry.hottest <= HIGHEST_B)
+        atoms = np.where(good[:, None, None], entry.atoms, np.nan)
+        for number in np.unique(entry.chain):
+            mine = (entry.chain == number) & (entry.types < OTHER)
+            if mine.any():
+                yield without_odd(entry.types[mine], atoms[mine])
 
 
 def is_well_resolved(row):
@@ -90,46 +76,13 @@ def is_well_resolved(row):
     return bool(told) and "ELECTRON" not in row["method"] and float(row["resolution"]) <= SHARPEST
 
 
-def entry_chains(pack, starts, counts, xyz, b_factors):
-    """The protein chains of one entry as `AtomicChain`."""
-    first_atom, first_residue, first_chain = starts
-    residues, chains = counts
-    rows = slice(first_residue, first_residue + residues)
-    ends = np.cumsum(pack["res_natom"][rows].astype(int))
-    at = first_residue
-    for length in pack["chain_nres"][first_chain : first_chain + chains]:
-        types, atoms = [], []
-        for r in range(at, at + length):
-            code = pack["res_type"][r]
-            good = code < 20 and pack["res_flags"][r] & 3 == 2
-            if code >= 20:
-                continue
-            letter = PACK_ORDER[code]
-            types.append(AMINO_ACIDS.index(letter))
-            end = ends[r - first_residue]
-            mine = slice(end - pack["res_natom"][r], end)
-            low = b_factors[first_atom + mine.start : first_atom + mine.stop].max(initial=0) <= HIGHEST_B
-            names = pack["atom_names"][pack["atom_name_id"][first_atom + mine.start : first_atom + mine.stop]]
-            atoms.append(slots(letter, names, xyz[mine]) if good and low else np.full((MOST_ATOMS, 3), np.nan))
-        at += length
-        if atoms:
-            n = len(types)
-            chain = AtomicChain(
-                "A", 0, np.arange(n), np.array(types, np.uint8), np.stack(atoms), np.zeros(n, np.float32)
-            )
-            with np.errstate(invalid="ignore"):
-                chain.atoms[cbeta_deviations(chain) > MOST_CBETA] = np.nan
-            yield chain
-
-
-def slots(letter, names, xyz):
-    """The atoms of one residue in their slots."""
-    found = np.full((MOST_ATOMS, 3), np.nan)
-    order = {name: slot for slot, name in enumerate(HEAVY_ATOMS[letter].split())}
-    for name, position in zip(names, xyz, strict=True):
-        if str(name) in order:
-            found[order[str(name)]] = position
-    return found
+def without_odd(types, atoms):
+    """A chain without the residues whose Cbeta is far from its place."""
+    n = len(types)
+    chain = AtomicChain("A", 0, np.arange(n), types.astype(np.uint8), atoms, np.zeros(n, np.float32))
+    with np.errstate(invalid="ignore"):
+        chain.atoms[cbeta_deviations(chain) > MOST_CBETA] = np.nan
+    return chain
 
 
 def ramachandran(chains):

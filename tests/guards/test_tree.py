@@ -6,7 +6,7 @@ from pathlib import Path
 
 import emodelx
 
-FOLDERS = ("rust", "python", "tests", "benches", "docs", "examples", ".ci")
+FOLDERS = ("rust", "python", "tests", "benches", "scripts", "docs", "examples", ".ci")
 TEXT = {".py", ".pyi", ".rs", ".toml", ".md", ".txt", ".sh", ".json", ".lock", ".csv", ".fasta", ".cxc", ""}
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:work|home|root|Users|tmp|mnt|scratch|opt)/\w")
 REGISTRY = re.compile(r"(?:index|registry|find-links)[-_\w]*\s*[=: ]\s*[\"']?https?://")

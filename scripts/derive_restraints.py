@@ -1,6 +1,6 @@
 """Derive the tables of restraints from well resolved structures.
 
-Usage: python benches/derive_restraints.py STRUCTURES_FOLDER
+Usage: python scripts/derive_restraints.py STRUCTURES_FOLDER
 
 The folder holds `train.npz` and `manifest.csv` (layout in docs/training.md). Written to rust/core/data/refine:
 
@@ -12,19 +12,18 @@ The folder holds `train.npz` and `manifest.csv` (layout in docs/training.md). Wr
 - `rotamers.txt`: the torsions of every rotamer that at least one residue in two hundred takes.
 """
 
-import csv
 import sys
 from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
+from structure_packs import OTHER, read_residues, sharp_entries
 
-from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, MOST_ATOMS
+from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS
+from emodelx.vectors import torsion
 
 TABLES = Path(__file__).parents[1] / "rust/core/data/refine"
-PACK_ORDER = "ARNDCQEGHILKMFPSTWYV"
-COORDINATE_UNIT = 0.005
 SHARPEST = 2.2
 """Structures of a lower resolution in Angstrom are left out."""
 HIGHEST_B = 50.0
@@ -45,79 +44,13 @@ SYMMETRIC = "DEFY"
 LEAST_SHARE = 0.005
 
 
-def read_residues(folder):
+def read_all(folder):
     """Types, atoms (n, 14, 3), whether good, and the index of the next residue in the chain or -1, of all residues."""
-    sharp = {
-        row["id"]
-        for row in csv.DictReader((folder / "manifest.csv").open())
-        if row["split"] == "train" and row["resolution"] and float(row["resolution"]) <= SHARPEST
-    }
-    parts = list(read_entries(folder / "train.npz", sharp).values())
-    offsets = np.cumsum([0] + [len(part[0]) for part in parts])
-    follows = [np.where(part[3] < 0, -1, part[3] + offset) for part, offset in zip(parts, offsets, strict=False)]
-    return (*(np.concatenate([part[i] for part in parts]) for i in range(3)), np.concatenate(follows))
-
-
-def read_entries(path, wanted):
-    """Types, atoms (n, 14, 3), whether good, and the index of the next residue or -1, of the entries of a pack."""
-    with np.load(path) as stored:
-        pack = {name: stored[name] for name in stored.files}
-    slots = _slot_table(pack["atom_names"])
-    steps = _signed(pack["xyz_delta_planes"])
-    b_factor = np.cumsum(_signed(pack["b_delta_planes"])) * 0.5
-    chain_of = np.repeat(np.arange(len(pack["chain_nres"])), pack["chain_nres"])
-    atom, residue, found = 0, 0, {}
-    for name, atoms, residues in zip(pack["entry_id"], pack["entry_natom"], pack["entry_nres"], strict=True):
-        own, of = slice(atom, atom + atoms), slice(residue, residue + residues)
-        atom, residue = atom + atoms, residue + residues
-        if str(name) in wanted:
-            xyz = np.cumsum(steps[:, own].astype(np.int64), axis=1).T * COORDINATE_UNIT
-            facts = {k: v[of] for k, v in pack.items() if k.startswith("res_") and k != "res_names"}
-            at = slots[:, pack["atom_name_id"][own]]
-            found[str(name)] = _entry(facts, chain_of[of], xyz, at, b_factor[own])
-    return found
-
-
-def _entry(residues, chain, xyz, slots, b_factor):
-    """One structure in slots: types, atoms, good, next."""
-    kind = residues["res_type"]
-    protein = (kind < 20) & (((residues["res_flags"] >> 2) & 3) == 0)
-    types = np.array([AMINO_ACIDS.index(letter) for letter in PACK_ORDER])[np.minimum(kind, 19)]
-    owner = np.repeat(np.arange(len(kind)), residues["res_natom"])
-    slot = np.take_along_axis(slots, types[owner][None], axis=0)[0]
-    used = protein[owner] & (slot >= 0)
-    atoms = np.full((len(kind), MOST_ATOMS, 3), np.nan)
-    atoms[owner[used], slot[used]] = xyz[used]
-    cool = np.ones(len(kind), bool)
-    np.logical_and.at(cool, owner, b_factor <= HIGHEST_B)
-    good = protein & ((residues["res_flags"] & 2) > 0) & ((residues["res_flags"] & 1) == 0) & cool
-    apart = np.linalg.norm(atoms[:-1, 2] - atoms[1:, 0], axis=1)
-    joined = (chain[1:] == chain[:-1]) & (np.nan_to_num(apart, nan=9.0) < 1.6)
-    follows = np.append(np.where(joined, np.arange(1, len(kind)), -1), -1)
-    return types, atoms, good, follows
-
-
-def _signed(planes):
-    """Little-endian byte planes as signed integers."""
-    value = sum(plane.astype(np.int32) << (8 * i) for i, plane in enumerate(planes))
-    sign = 1 << (8 * len(planes) - 1)
-    return (value ^ sign) - sign
-
-
-def _slot_table(names):
-    """Slot of every atom name in every amino acid; -1 where it has none. Shape (20, names)."""
-    table = np.full((20, len(names)), -1)
-    for a, letter in enumerate(AMINO_ACIDS):
-        for slot, atom in enumerate(HEAVY_ATOMS[letter].split()):
-            table[a, [str(name) == atom for name in names]] = slot
-    return table
-
-
-def torsion(a, b, c, d):
-    """Torsion angle in degrees, -180 to 180."""
-    n1, n2 = np.cross(b - a, c - b), np.cross(c - b, d - c)
-    axis = (c - b) / np.linalg.norm(c - b, axis=-1, keepdims=True)
-    return np.degrees(np.arctan2((np.cross(n1, n2) * axis).sum(-1), (n1 * n2).sum(-1)))
+    parts = list(read_residues(folder, "train", sharp_entries(folder, "train", SHARPEST)))
+    types, atoms = (np.concatenate([getattr(part, name) for part in parts]) for name in ("types", "atoms"))
+    good = np.concatenate([(p.types < OTHER) & p.whole & (p.hottest <= HIGHEST_B) for p in parts])
+    follows = np.concatenate([np.append(part.follows(), False) for part in parts])
+    return types, atoms, good, np.where(follows, np.arange(len(types)) + 1, -1)
 
 
 def volume(centre, a, b, c):
@@ -284,7 +217,8 @@ def _wells(letter, chi):
 
 
 def main() -> None:
-    types, atoms, good, follows = read_residues(Path(sys.argv[1]))
+    """Write all tables."""
+    types, atoms, good, follows = read_all(Path(sys.argv[1]))
     print(f"{good.sum()} residues")
     for name, lines in (
         ("geometry", geometry(types, atoms, good, follows)),

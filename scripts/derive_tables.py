@@ -1,6 +1,6 @@
 """Derives the tables of `rust/core/data` from structures: peptide planes, Ramachandran, side chains and rotamers.
 
-Usage: python benches/derive_tables.py STRUCTURES_FOLDER
+Usage: python scripts/derive_tables.py STRUCTURES_FOLDER
 
 The folder holds the structure pack `train.npz` and its `manifest.csv`; entries up to 2.2 A are used. Every table is
 an array that the Rust core includes when it is compiled. Angles are in degrees, lengths in Angstrom, energies are
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from structure_runs import Run, read_runs
+from structure_packs import Run, read_runs, sharp_entries
 
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS
+from emodelx.vectors import angle, torsion
 
 Values = NDArray[np.float64]
 N, CA, C, CARBONYL_O, CB = range(5)
@@ -55,29 +56,7 @@ LAST_WELL = {"D": 30, "E": 60, "F": 30, "H": 30, "N": 30, "Q": 60, "W": 30, "Y":
 """Width in degrees of the wells of a last chi that turns about a planar group; all others have three of 120."""
 
 
-# ---- geometry ----
-
-
-def unit(vectors: Values) -> Values:
-    """Return the vectors at length 1."""
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
-def across(vectors: Values, axis: Values) -> Values:
-    """Return the part of the vectors that is perpendicular to unit vectors."""
-    return vectors - (vectors * axis).sum(-1, keepdims=True) * axis
-
-
-def torsion(a: Values, b: Values, c: Values, d: Values) -> Values:
-    """Return the torsion a-b-c-d in degrees."""
-    axis = unit(c - b)
-    p, q = across(a - b, axis), across(d - c, axis)
-    return np.degrees(np.arctan2((np.cross(axis, p) * q).sum(-1), (p * q).sum(-1)))
-
-
-def angle(a: Values, b: Values, c: Values) -> Values:
-    """Return the angle a-b-c in degrees."""
-    return np.degrees(np.arccos(np.clip((unit(a - b) * unit(c - b)).sum(-1), -1, 1)))
+# ---- angles ----
 
 
 def wrap(degrees: Values, period: float = 360) -> Values:
@@ -293,7 +272,8 @@ def main() -> None:
     """Write all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("structures", type=Path)
-    runs = read_runs(parser.parse_args().structures, "train", RESOLUTION)
+    folder = parser.parse_args().structures
+    runs = read_runs(folder, "train", sharp_entries(folder, "train", RESOLUTION))
     sides = [(k, SideChains(letter, runs)) for k, letter in enumerate(AMINO_ACIDS) if letter != "G"]
     turning = [(k, side) for k, side in sides if side.letter in CHI]
     rotamers = [[float(k), p, *padded(m), *padded(s)] for k, side in turning for p, m, s in side.rotamers()]
