@@ -169,8 +169,8 @@ class RefinementRound:
 class RefinementConfig:
     """Real-space refinement.
 
-    The weights were set on six `train` structures in simulated maps of 3 and 4 A; those of the last two rounds, which only
-    models with poor geometry see, on EMD-2566, 5185, 5778 and 8410.
+    The weights were set on six `train` structures in simulated maps of 3 and 4 A; those of the last two rounds, which
+    only models with poor geometry see, on EMD-2566, 5185, 5778 and 8410.
     """
 
     approach: tuple[RefinementRound, ...] = (

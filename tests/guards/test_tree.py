@@ -14,7 +14,7 @@ REGISTRY = re.compile(r"(?:index|registry|find-links)[-_\w]*\s*[=: ]\s*[\"']?htt
 
 def texts(root: Path):
     """Every text file of the tree with its content."""
-    files = [path for path in root.iterdir() if path.is_file()]
+    files = [path for path in root.iterdir() if path.is_file() and path.name != ".git"]  # a file in worktrees
     files += [path for folder in FOLDERS for path in (root / folder).rglob("*") if path.is_file()]
     found = [path for path in files if path.suffix in TEXT and "__pycache__" not in path.parts]
     assert len(found) >= 40, "the guard must see the tree"
