@@ -8,12 +8,13 @@ import pytest
 
 pytestmark = pytest.mark.shared
 
-BENCHES = Path(__file__).resolve().parents[2] / "benches"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def bench(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHES))
+    for folder in ("scripts", "benches"):
+        monkeypatch.syspath_prepend(str(ROOT / folder))
     return importlib.import_module("atoms")
 
 
