@@ -33,6 +33,11 @@ def expected_positions(chain: Chain, chains: Iterable[Chain]) -> Points:
     return np.where(chain.placed()[:, None], np.nan, complete(expected, chain.positions, copies))
 
 
+def strands(chains: Sequence[Chain], origin: Points) -> list[tuple[Points, Points]]:
+    """Return the positions of every chain, and where its missing residues are expected, from `origin` on."""
+    return [(chain.positions - origin, expected_positions(chain, chains) - origin) for chain in chains]
+
+
 def complete(known: Points, positions: Points, models: Sequence[Points]) -> Points:
     """Fill the residues that are neither known nor placed from models, superposed around each gap.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from emodelx import _core
 from emodelx.config import BridgingConfig, RunConfig
 from emodelx.records import CalphaModel, Prediction, Provenance
-from emodelx.symmetry import expected_positions
+from emodelx.symmetry import strands
 
 
 def bridge_gaps(model: CalphaModel, prediction: Prediction, config: BridgingConfig, run: RunConfig) -> CalphaModel:
@@ -28,7 +28,7 @@ def bridge_gaps(model: CalphaModel, prediction: Prediction, config: BridgingConf
     """
     origin = prediction.origin
     bridges = _core.bridge_chains(
-        [(chain.positions - origin, expected_positions(chain, model.chains) - origin) for chain in model.chains],
+        strands(model.chains, origin),
         prediction.ca_prob,
         prediction.bb_prob,
         threads=run.threads,

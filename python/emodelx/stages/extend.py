@@ -5,13 +5,13 @@ from dataclasses import replace
 from emodelx import _core
 from emodelx.config import RunConfig
 from emodelx.records import CalphaModel, Prediction, Provenance
-from emodelx.symmetry import expected_positions
+from emodelx.symmetry import strands
 
 
 def extend_ends(model: CalphaModel, prediction: Prediction, run: RunConfig) -> CalphaModel:
     """Place up to four residues beyond each end of a chain where main chain goes on without candidates.
 
-    The paper leaves them out. Half of them are right, so they get a low confidence.
+    The paper leaves them out. Less than half of them are right, so they get a low confidence.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def extend_ends(model: CalphaModel, prediction: Prediction, run: RunConfig) -> C
     """
     origin = prediction.origin
     extensions = _core.extend_chains(
-        [(chain.positions - origin, expected_positions(chain, model.chains) - origin) for chain in model.chains],
+        strands(model.chains, origin),
         prediction.ca_prob,
         prediction.bb_prob,
         threads=run.threads,

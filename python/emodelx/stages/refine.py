@@ -58,7 +58,6 @@ def refine_model(
     task = _Task(model, density, run, others)
     width = _atom_width(task, resolution)
     start = best = _State(task.atoms, task.quality(task.atoms, width), 0.0)
-    state = start
     for state in _states(task, start, config, width):
         best = min(best, state, key=lambda met: loss(met.quality))
     report = RefinementReport(start.quality, best.quality, best is not start, best.map_weight)

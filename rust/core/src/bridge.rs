@@ -1,9 +1,7 @@
 //! Bridging: residues that have no candidate are placed on the main chain between two placed ones.
 
-use rayon::prelude::*;
-
 use crate::cells::squared_distance;
-use crate::stride::{Node, STEP, Strand, Stretch, Walker, way, without_clashes};
+use crate::stride::{Node, STEP, Strand, Stretch, Walker, search_all, way};
 use crate::volume::Volume;
 use crate::walk::bend_odds;
 use crate::{CoreError, Monitor, Point};
@@ -26,13 +24,7 @@ pub fn bridge(
 ) -> Result<Vec<Stretch>, CoreError> {
     let walker = Walker::new(chains, ca_prob, bb_prob)?;
     let gaps: Vec<Gap> = chains.iter().enumerate().flat_map(|(c, chain)| gaps(c, chain)).collect();
-    monitor.begin(gaps.len());
-    let search = |gap: &Gap| {
-        monitor.advance(1)?;
-        Ok(Bridger { walker: &walker, chain: &chains[gap.chain] }.span(gap))
-    };
-    let found: Result<Vec<Option<Stretch>>, CoreError> = gaps.par_iter().map(search).collect();
-    Ok(without_clashes(found?.into_iter().flatten().collect()))
+    search_all(&gaps, monitor, |gap| Bridger { walker: &walker, chain: &chains[gap.chain] }.span(gap))
 }
 
 /// Missing residues between two placed ones.

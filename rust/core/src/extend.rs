@@ -1,8 +1,6 @@
 //! Extension: a few residues beyond the ends of a chain are placed on the main chain that goes on there.
 
-use rayon::prelude::*;
-
-use crate::stride::{Node, Strand, Stretch, Walker, near, way, without_clashes};
+use crate::stride::{Node, Strand, Stretch, Walker, near, search_all, way};
 use crate::volume::Volume;
 use crate::{CoreError, Monitor, Point};
 
@@ -10,7 +8,7 @@ use crate::{CoreError, Monitor, Point};
 const LONGEST: usize = 4;
 /// Ways that go on after each step.
 const BEAM: usize = 12;
-/// Log-odds of a step over what a step through empty space would get: those above 0 go on.
+/// Added to the log-odds of every step, so that those along main chain gain and those through empty space do not.
 const STEP_GAIN: f64 = 4.0;
 /// Lowest log-odds of a whole extension.
 const LEAST_GAIN: f64 = 2.0;
@@ -24,13 +22,7 @@ pub fn extend(
 ) -> Result<Vec<Stretch>, CoreError> {
     let walker = Walker::new(chains, ca_prob, bb_prob)?;
     let ends: Vec<End<'_>> = chains.iter().enumerate().flat_map(|(c, chain)| ends(c, chain)).collect();
-    monitor.begin(ends.len());
-    let search = |end: &End<'_>| {
-        monitor.advance(1)?;
-        Ok(end.extension(&walker))
-    };
-    let found: Result<Vec<Option<Stretch>>, CoreError> = ends.par_iter().map(search).collect();
-    Ok(without_clashes(found?.into_iter().flatten().collect()))
+    search_all(&ends, monitor, |end| end.extension(&walker))
 }
 
 /// The last placed residue towards one end of a chain.

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
+
 use crate::cells::{Cells, squared_distance};
 use crate::vectors::{scaled, sum};
 use crate::volume::Volume;
 use crate::walk::bend_odds;
-use crate::{CoreError, Point};
+use crate::{CoreError, Monitor, Point};
 
 /// Distance of consecutive Calphas in Angstrom.
 pub(crate) const STEP: f64 = 3.8;
@@ -48,8 +50,22 @@ pub struct Stretch {
     pub support: f32,
 }
 
-/// Of stretches that collide the shorter one stays.
-pub(crate) fn without_clashes(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
+/// What `search` finds for every task; of stretches that collide the shorter one stays.
+pub(crate) fn search_all<T: Sync>(
+    tasks: &[T],
+    monitor: &Monitor,
+    search: impl Fn(&T) -> Option<Stretch> + Sync,
+) -> Result<Vec<Stretch>, CoreError> {
+    monitor.begin(tasks.len());
+    let run = |task: &T| {
+        monitor.advance(1)?;
+        Ok(search(task))
+    };
+    let found: Result<Vec<Option<Stretch>>, CoreError> = tasks.par_iter().map(run).collect();
+    Ok(without_clashes(found?.into_iter().flatten().collect()))
+}
+
+fn without_clashes(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     stretches.sort_by_key(|s| (s.points.len(), s.chain, s.first));
     let mut kept: Vec<Stretch> = Vec::new();
     for stretch in stretches {
