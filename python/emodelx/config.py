@@ -23,6 +23,8 @@ class ReadingConfig:
     """Windows whose density, averaged over 4 A, stays below this part of full scale are not read."""
     batch: int | None = None
     """Windows that go through the network together; None takes what suits the device."""
+    orientations: int = 4
+    """In how many orientations every window is read (1 to 24); the mean counts."""
 
 
 @dataclass(frozen=True)

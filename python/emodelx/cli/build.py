@@ -8,7 +8,7 @@ import typer
 
 from emodelx.cli import options
 from emodelx.cli.check import print_inputs
-from emodelx.config import BuildConfig, RunConfig, TemplateConfig
+from emodelx.config import BuildConfig, ReadingConfig, RunConfig, TemplateConfig
 
 if TYPE_CHECKING:
     from emodelx.pipeline import BuildResult
@@ -26,6 +26,7 @@ def build(
     device: options.Device = "auto",
     weights: options.Weights = None,
     resolution: options.Resolution = None,
+    orientations: options.Orientations = ReadingConfig.orientations,
     copies: options.Copies = None,
     threads: options.Threads = 0,
     seed: options.Seed = 0,
@@ -44,7 +45,8 @@ def build(
     config = BuildConfig(
         output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
         weights=weights, device=device, resolution=resolution, copies=options.read_copies(copies), resume=resume,
-        write_pdb=pdb, templates=TemplateConfig(files=tuple(template or ()), least_identity=template_identity),
+        write_pdb=pdb, reading=ReadingConfig(orientations=orientations),
+        templates=TemplateConfig(files=tuple(template or ()), least_identity=template_identity),
         run=RunConfig(threads=threads, seed=seed),
     )  # fmt: skip
     if dry_run:

@@ -47,6 +47,16 @@ Resolution = Annotated[
     float | None,
     typer.Option("--resolution", metavar="A", help="Resolution in Angstrom. [default: estimated from the map]"),
 ]
+Orientations = Annotated[
+    int,
+    typer.Option(
+        "--orientations",
+        metavar="N",
+        min=1,
+        max=24,
+        help="Orientations in which the network reads the map; fewer are faster, more are read better.",
+    ),
+]
 Threads = Annotated[
     int, typer.Option("--threads", "-j", metavar="N", help="CPU threads; 0 takes all that the process may use.")
 ]

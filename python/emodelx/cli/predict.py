@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emodelx.cli import options
-from emodelx.config import RESOLUTION_RANGE, RunConfig
+from emodelx.config import RESOLUTION_RANGE, ReadingConfig, RunConfig
 from emodelx.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def predict(
     device: options.Device = "auto",
     weights: options.Weights = None,
     resolution: Resolution = None,
+    orientations: options.Orientations = ReadingConfig.orientations,
     threads: options.Threads = 0,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,  # noqa: ARG001 - read by main, which prints the traceback
@@ -69,7 +70,8 @@ def predict(
         progress.note(f"device: {chosen}")
         progress.start("prediction")
         started = monotonic()
-        prediction = read_density(density, file, chosen, resolution, run=replace(run, progress=progress.advance))
+        reading, listening = ReadingConfig(orientations=orientations), replace(run, progress=progress.advance)
+        prediction = read_density(density, file, chosen, resolution, reading, listening)
         progress.finish(monotonic() - started, reused=False)
         progress.note(resolution_line(prediction, resolution))
     write_prediction(output, prediction)

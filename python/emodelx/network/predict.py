@@ -24,6 +24,7 @@ from emodelx.io.predictions import TYPE_FLOOR, type_voxels
 from emodelx.machine import usable_threads
 from emodelx.network.device import Device
 from emodelx.network.normalise import NormalisationRule, estimate_resolution, normalise
+from emodelx.network.orientations import orientations, read_in
 from emodelx.network.resample import to_working_grid
 from emodelx.network.tiling import TilePlan
 from emodelx.network.unet import Cascade, Reading, Trunk, read_logits
@@ -144,10 +145,15 @@ def predict(
     """
     network = network.eval().to(device.torch).to(memory_format=torch.channels_last_3d)
 
-    def read_windows(windows: Tensor) -> Reading:
+    around = orientations(config.orientations)
+
+    def read_once(windows: Tensor) -> Reading:
         with torch.autocast(device.torch.type, torch.bfloat16, enabled=device.half):
             logits = network(windows.contiguous(memory_format=torch.channels_last_3d))
         return read_logits(logits, info.network, info.temperature)
+
+    def read_windows(windows: Tensor) -> Reading:
+        return read_in(around, read_once, windows)
 
     plan = TilePlan.cover(density.values.shape, info.window, config.overlap)
     smooth = np.asarray(uniform_filter(density.values, SMOOTHING), np.float32)

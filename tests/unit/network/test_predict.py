@@ -18,6 +18,7 @@ from emodelx.errors import ResourceError
 from emodelx.io.predictions import type_voxels
 from emodelx.network.device import Device
 from emodelx.network.normalise import PAPER, SPECTRUM, normalise
+from emodelx.network.orientations import orientations
 from emodelx.network.predict import CAUTION, Stitcher, masked, predict, read_density, read_tiles
 from emodelx.network.resample import to_working_grid
 from emodelx.network.tiling import TilePlan
@@ -30,8 +31,8 @@ SMALL = NetworkConfig(widths=(8, 8), encoder_blocks=(1, 1), decoder_blocks=(1,))
 INFO = WeightsInfo(SMALL, PAPER, window=16)
 
 
-EVERY_WINDOW = ReadingConfig(empty=0)
-SIDE_BY_SIDE = ReadingConfig(empty=0, overlap=0)
+EVERY_WINDOW = ReadingConfig(empty=0, orientations=1)
+SIDE_BY_SIDE = ReadingConfig(empty=0, overlap=0, orientations=1)
 ONE_THREAD = RunConfig(threads=1)
 
 
@@ -180,6 +181,16 @@ def test_batches_change_nothing(network, batch):
     assert len(one.type_voxels) == len(many.type_voxels)
 
 
+def test_orientations_are_averaged(network):
+    volume = on_grid(random_map((16, 16, 16)))
+    found = read(volume, network, INFO, config=ReadingConfig(empty=0, orientations=3))
+    window = torch.from_numpy(volume.values)[None, None]
+    with torch.inference_mode():
+        single = [o.turn_back(read_logits(network(o.turn(window)), SMALL).calpha) for o in orientations(3)]
+    np.testing.assert_allclose(found.ca_prob, torch.stack(single).mean(0)[0].numpy(), atol=1e-5)
+    assert float((single[0] - single[1]).abs().max()) > 1e-3
+
+
 def test_bfloat16_reads_nearly_the_same(network):
     volume = on_grid(random_map((16, 16, 16)))
     full, half = (read(volume, network, INFO, Device(CPU.torch, "", half)) for half in (False, True))
@@ -207,7 +218,7 @@ def test_windows_without_density_are_not_read():
     values[2:9, 2:9, 2:9] = 1
     values[40, 40, 40] = 1  # a lone voxel is noise
     counting = Counting()
-    found = read(on_grid(values), counting, INFO, CPU, ReadingConfig(overlap=0))
+    found = read(on_grid(values), counting, INFO, CPU, ReadingConfig(overlap=0, orientations=1))
     assert counting.seen == 1
     assert (found.ca_prob[:16, :16, :16] > 0.3).all()
     assert not found.ca_prob[16:].any()
@@ -222,7 +233,7 @@ def test_a_map_without_density_is_read_as_nothing():
 def test_a_batch_that_does_not_fit_is_halved():
     volume = on_grid(random_map((32, 32, 32)))
     tight = Counting(room=2)
-    found = read(volume, tight, INFO, CPU, ReadingConfig(overlap=0, batch=8))
+    found = read(volume, tight, INFO, CPU, ReadingConfig(overlap=0, batch=8, orientations=1))
     assert tight.seen == 8
     assert found.ca_prob == pytest.approx(1 / 3)
 
@@ -255,7 +266,7 @@ def test_an_interruption_gets_through_and_leaves_torch_as_it_was(network):
 def test_a_file_of_weights_reads_a_map_of_any_voxel_size(network, tmp_path):
     save_weights(tmp_path / "w.safetensors", network, INFO, torch.float32)
     density = DensityMap(random_map((15, 14, 13)), np.array([3.0, 4.0, 5.0]), np.array([1.5, 1.4, 1.3]))
-    found = read_density(density, tmp_path / "w.safetensors", CPU)
+    found = read_density(density, tmp_path / "w.safetensors", CPU, config=EVERY_WINDOW)
     grid = to_working_grid(density)
     expected = read(on_grid(normalise(grid.values, PAPER), grid.origin), network)
     assert found.ca_prob.shape == (22, 19, 16)
