@@ -19,7 +19,7 @@ BENT = 20.0
 SLACK = 3.0
 """Angstrom by which a residue of a placed template may be further from its chain than residues reach."""
 MOST_TWICE = 4
-"""Residues that two placed templates of one chain may both hold."""
+"""Residues that two placed templates of one chain may have in different places."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,10 @@ def _misplacement(a: Piece, b: Piece, models: Sequences[Points]) -> float:
 
 
 def _united(own: list[Piece], pieces: list[Piece]) -> list[Piece]:
-    """Put what `own` place to the first of them, as far as they do not place the same residues twice."""
+    """Put what `own` place to the first of them, as far as they do not have the same residues in two places."""
     for other in own[1:]:
         home = own[0]
-        if (np.isfinite(home.placed[:, 0]) & np.isfinite(other.placed[:, 0])).sum() <= MOST_TWICE:
+        if (np.linalg.norm(home.placed - other.placed, axis=1) > SAME_PLACE).sum() <= MOST_TWICE:
             home.placed[:] = np.where(np.isfinite(home.placed), home.placed, other.placed)
             home.fragments.extend(other.fragments)
             pieces = [piece for piece in pieces if piece is not other]
