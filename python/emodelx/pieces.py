@@ -12,8 +12,10 @@ from emodelx.symmetry import superpose
 
 SAME_PLACE = 3.0
 """Angstrom between a residue of a fragment and the same of a placed template that lie on each other."""
+LEAST_SAME = 3
+"""Residues that a fragment and a placed template must have at the same place to be of one copy."""
 LEAST_TOGETHER = 5
-"""Residues that a fragment and a placed template must have together."""
+"""Residues that two pieces must have to be laid on a template together."""
 BENT = 20.0
 """Angstrom by which a domain may be off where a template has it to another one."""
 SLACK = 3.0
@@ -161,7 +163,7 @@ def _lies_on(fragment: Laid, placed: Points) -> bool:
     """Whether most of what a fragment shares with a placed template is at the same place."""
     apart = np.linalg.norm(fragment.positions - placed, axis=1)
     shared, same = np.isfinite(apart).sum(), (apart < SAME_PLACE).sum()
-    return bool(same >= LEAST_TOGETHER and 2 * same > shared)
+    return bool(same >= LEAST_SAME and 2 * same > shared)
 
 
 def trimmed(points: Points) -> tuple[int, Points]:
