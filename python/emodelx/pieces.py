@@ -20,6 +20,8 @@ BENT = 20.0
 """Angstrom by which a domain may be off where a template has it to another one."""
 SLACK = 3.0
 """Angstrom by which a residue of a placed template may be further from its chain than residues reach."""
+LEAST_RUN, ROOM = 5, 5
+"""Fewer residues of a placed template by themselves, further than this from its others along the sequence, say nothing."""
 MOST_TWICE = 4
 """Residues that two placed templates of one chain may have in different places."""
 
@@ -147,7 +149,7 @@ def _undisputed(laid: list[Laid], placements: Sequences[Placement], sequences: S
     """The placed templates without the residues that fragments have elsewhere, in all copies: what was read wins."""
     pieces = []
     for p in placements:
-        placed = spread(p.numbers, p.positions, len(sequences[p.sequence].residues))
+        placed = spread(*_without_strays(p), len(sequences[p.sequence].residues))
         if p.is_sure():
             pieces.append(Piece(p.sequence, [], placed, sure=True))
             continue
@@ -157,6 +159,14 @@ def _undisputed(laid: list[Laid], placements: Sequences[Placement], sequences: S
         if np.isfinite(placed[:, 0]).sum() >= LEAST_TOGETHER:
             pieces.append(Piece(p.sequence, [], placed))
     return pieces
+
+
+def _without_strays(placement: Placement) -> tuple[Ints, Points]:
+    """Numbers and positions of the residues that are not by themselves: a few fit anywhere."""
+    numbers = placement.numbers
+    runs = np.cumsum(np.diff(numbers, prepend=numbers[:1]) > ROOM)
+    kept = np.bincount(runs)[runs] >= LEAST_RUN
+    return numbers[kept], placement.positions[kept]
 
 
 def _lies_on(fragment: Laid, placed: Points) -> bool:
