@@ -73,6 +73,6 @@ def emodelx():
 
     def call(*words, **options):
         command = [sys.executable, "-c", "from emodelx.cli.app import main; main()", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+        return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, **options)
 
     return call

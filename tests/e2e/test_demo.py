@@ -51,7 +51,7 @@ def test_the_example_script_builds_the_same(run, tmp_path):
     folder, _ = run
     words = [folder / "example.mrc", folder / "example.fasta", tmp_path / "model"]
     command = [sys.executable, str(EXAMPLES / "coverage.py"), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     chains = json.loads((folder / "model" / "report.json").read_text())["chains"]
     assert len(chains) == 3

@@ -69,3 +69,25 @@ def test_a_piece_out_of_reach_is_not_attached():
     assert chains == [[main]]
     attach(near, chains)
     assert chains == [[main, near]]
+
+
+def test_pieces_that_have_the_same_residues_in_the_same_place_are_of_one_copy():
+    template = Template("t", 0, np.arange(LENGTH), LINE)
+    overlapping = [placement(0, 30), placement(20, 50)]
+    (united,) = unite([], overlapping, [template], sequences(2))
+    np.testing.assert_allclose(united.placed[:50], LINE[:50])
+    moved = Placement(0, 0, np.arange(20, 50), LINE[20:50] + np.array([0, 0, 8.0]), 90.0, 9.0)
+    assert len(unite([], [placement(0, 30), moved], [template], sequences(2))) == 2
+
+
+def test_a_fragment_that_shares_three_residues_with_a_template_is_of_its_copy():
+    (piece,) = unite([fragment(17, 40)], [placement(0, 20)], [], sequences())
+    assert len(piece.fragments) == 1
+    assert len(unite([fragment(18, 40)], [placement(0, 20)], [], sequences())) == 2
+
+
+def test_residues_of_a_template_that_stand_alone_are_not_believed():
+    numbers = np.array([*range(20), *range(40, 44), *range(50, 55)])
+    (piece,) = unite([], [Placement(0, 0, numbers, LINE[numbers], 90.0, 9.0)], [], sequences())
+    held = np.flatnonzero(np.isfinite(piece.placed[:, 0]))
+    np.testing.assert_array_equal(held, [*range(20), *range(50, 55)])
