@@ -17,7 +17,8 @@ from emodelx.io.maps import read_map
 from emodelx.network.device import choose_device
 from emodelx.network.predict import read_density
 from emodelx.network.weights import find_weights
-from emodelx.scoring.card import Evidence, calphas_of, score_model, summary
+from emodelx.scoring.agreement import Evidence
+from emodelx.scoring.card import calphas_of, score_model, summary
 from emodelx.scoring.reading import read_residues
 
 PLANTS = 40
@@ -40,7 +41,7 @@ def line(folder, row):
     file = read_model(folder / row["model"])
     density, resolution = read_map(folder / row["map"]).density, float(row["resolution"])
     prediction = read_density(density, find_weights(None), choose_device("auto"), resolution)
-    card = score_model(file, evidence=Evidence(density, resolution, prediction))
+    card = score_model(file, evidence=Evidence(density, resolution), prediction=prediction)
     s = summary(card)
     flagged = s["mistyped_residues"] / sum(map(len, file.model.chains))
     cells = [

@@ -33,7 +33,8 @@ from emodelx.network.weights import find_weights
 from emodelx.pipeline import BuildResult
 from emodelx.records import Candidates, Points, Prediction
 from emodelx.scoring import compare
-from emodelx.scoring.card import Evidence, score_model, summary
+from emodelx.scoring.agreement import Evidence
+from emodelx.scoring.card import score_model, summary
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.composition import correct_composition
 
@@ -148,10 +149,10 @@ def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, 
 
 def quality(result: BuildResult, maps: Path, row: dict[str, str]) -> dict[str, float]:
     """Geometry and fit of the built model, and of the deposited one in the same map."""
-    evidence = Evidence(read_map(maps / row["map"]).density, float(row["resolution"]), result.prediction)
+    evidence = Evidence(read_map(maps / row["map"]).density, float(row["resolution"]))
     found = {}
     for whose, path in (("", result.files.model), ("deposited_", maps / row["model"])):
-        scores = summary(score_model(read_model(path), evidence=evidence))
+        scores = summary(score_model(read_model(path), evidence=evidence, prediction=result.prediction))
         found |= {whose + name: scores[name] for name in QUALITY}
     return found
 

@@ -14,17 +14,26 @@ from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
 from emodelx.records import AtomicModel, CalphaModel, Candidates, Links, Placement, Prediction, RefinedModel, Template
-from emodelx.report.results import ResultFiles, write_models, write_profiles, write_tables, write_viewer
+from emodelx.report.results import (
+    Built,
+    ResultFiles,
+    model_facts,
+    write_models,
+    write_profiles,
+    write_tables,
+    write_viewer,
+)
 from emodelx.report.summary import (
     InputFile,
     RunReport,
     TemplateUse,
-    chain_coverage,
     expected_residues,
     sequence_copies,
     template_use,
 )
 from emodelx.runlog import RunLog
+from emodelx.scoring.agreement import Evidence
+from emodelx.scoring.built import BuiltScores, score_built
 from emodelx.stages.atoms import build_atoms
 from emodelx.stages.bridge import bridge_gaps
 from emodelx.stages.candidates import propose_candidates
@@ -121,29 +130,26 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         _tell_traced(traced.record, log) if config.no_sequence else _judge(traced.record, log)
         refined = _atoms(config, inputs, sources, (prediction, traced), stepper)
         atoms = refined.model
-        model = traced.record.calphas_of(atoms)
+        model, density = traced.record.calphas_of(atoms), inputs.map.density if inputs.map else None
+        built = Built(model, atoms, candidates, _scores(config, inputs, prediction.record, atoms, stepper), density)
         draft = files.draft(store.folder / "results")
         for refusal in write_models(draft, atoms, config.write_pdb):
             log.warn(refusal)
-        write_viewer(draft, model, config.map, inputs.map.density if inputs.map else None)
-        facts = _facts(config, inputs, started)
+        write_viewer(draft, model, config.map, density)
         report = RunReport(
-            **facts,
+            **_facts(config, inputs, started),
+            **model_facts(built),
             inputs=sources,
             assumptions=log.notes,
             warnings=log.warnings,
             resolution=prediction.record.resolution,
-            candidates=len(candidates),
-            residues_built=model.placed_count(),
-            residues_expected=expected_residues(model),
-            chains=chain_coverage(model),
             sequences=[] if config.no_sequence else sequence_copies(model),
             refinement=refined.report,
             templates=templates,
             stage_seconds=stepper.seconds,
             peak_memory_bytes=peak_memory(),
         )
-        write_tables(draft, report, model, candidates)
+        write_tables(draft, report, built)
         if config.no_sequence:
             write_profiles(draft, model, candidates)
         draft.move_to(files)
@@ -233,6 +239,18 @@ def _atoms(
     atoms = stepper.step("atoms", build_atoms, model, prediction, density)
     resolution = prediction.record.resolution
     return stepper.step("refinement", refine_model, atoms, density, resolution, config.refinement).record
+
+
+def _scores(
+    config: BuildConfig, inputs: Inputs, prediction: Prediction, atoms: AtomicModel, stepper: Stepper
+) -> BuiltScores | None:
+    """Score the model; without sequences it has no atoms but Calphas."""
+    if config.no_sequence:
+        return None
+    evidence = None
+    if inputs.map is not None and prediction.resolution is not None:
+        evidence = Evidence(inputs.map.density, prediction.resolution)
+    return stepper.once("scoring", score_built, atoms, evidence, config.run.threads)
 
 
 @dataclass(frozen=True)

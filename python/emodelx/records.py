@@ -49,6 +49,14 @@ class DensityMap:
         _require(self.origin.shape == (3,) and self.spacing.shape == (3,), "origin and spacing must have shape (3,)")
         _require(bool((self.spacing > 0).all()), "spacing must be positive")
 
+    def around(self, points: Points, margin: float) -> "DensityMap":
+        """The part within `margin` Angstrom of the box around `points`; without voxels where that lies outside."""
+        low = np.floor((points.min(axis=0) - margin - self.origin) / self.spacing).astype(int)
+        high = np.ceil((points.max(axis=0) + margin - self.origin) / self.spacing).astype(int) + 1
+        low, high = (np.clip(edge, 0, self.values.shape) for edge in (low, high))
+        part = self.values[tuple(slice(*edges) for edges in zip(low, high, strict=True))]
+        return DensityMap(np.ascontiguousarray(part), self.origin + low * self.spacing, self.spacing)
+
 
 @dataclass(frozen=True)
 class Sequence:
@@ -421,6 +429,8 @@ class AtomicChain:
         In Angstrom, in the order of `HEAVY_ATOMS`; NaN where an atom is absent or the slot is not used.
     confidence : ndarray, dtype=float32, shape=(r,)
         0 to 100.
+    b_factors : ndarray or None, dtype=float32, shape=(r,)
+        One for all atoms of a residue, in square Angstrom; None until they are fitted.
     """
 
     name: str
@@ -429,11 +439,13 @@ class AtomicChain:
     types: NDArray[np.uint8]
     atoms: Points
     confidence: Floats
+    b_factors: Floats | None = None
 
     def __post_init__(self) -> None:
         n = len(self.numbers)
         _require(self.atoms.shape == (n, MOST_ATOMS, 3), "atoms must have shape (r, 14, 3)")
         _require(self.types.shape == self.confidence.shape == (n,), "residue arrays must have one length")
+        _require(self.b_factors is None or self.b_factors.shape == (n,), "residue arrays must have one length")
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -446,9 +458,19 @@ class AtomicModel:
     sequences: tuple[Sequence, ...]
     chains: tuple[AtomicChain, ...] = field(default=())
 
+    @property
+    def has_b_factors(self) -> bool:
+        """Whether every residue has a B factor."""
+        return all(chain.b_factors is not None for chain in self.chains)
+
     def atom_count(self) -> int:
         """Number of atoms with a position."""
-        return int(sum(np.isfinite(chain.atoms[..., 0]).sum() for chain in self.chains))
+        return len(self.atom_positions())
+
+    def atom_positions(self) -> Points:
+        """Positions of all atoms, residue by residue and slot by slot. Shape (n, 3)."""
+        places = [chain.atoms[np.isfinite(chain.atoms[..., 0])] for chain in self.chains]
+        return np.concatenate([np.zeros((0, 3)), *places])
 
 
 _CALPHA = HEAVY_ATOMS["G"].split().index("CA")

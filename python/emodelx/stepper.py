@@ -67,5 +67,14 @@ class Stepper:
         self.progress.finish(self.seconds[name], reused)
         return Kept(record, key)
 
+    def once(self, name: str, work: Callable[..., T], *inputs: Any) -> T:  # noqa: ANN401 - whatever the work takes
+        """Return what `work` makes of `inputs`; nothing is saved."""
+        self.progress.start(name)
+        started = time.perf_counter()
+        result = work(*inputs)
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+        self.progress.finish(self.seconds[name], reused=False)
+        return result
+
     def _told_run(self) -> RunConfig:
         return replace(self.run, progress=self.progress.advance)

@@ -54,10 +54,10 @@ def test_map_fit_is_that_of_cctbx(case, shared):
     name, file, places, golden = case
     density = read_map(shared / f"maps/emd_{name.split('_')[0]}.map.gz").density
     scatterers = scatterers_of(file)
-    fit = map_fit(scatterers, density, golden["resolution"], has_b_factors=True)
+    fit, modelled = map_fit(scatterers, density, golden["resolution"], has_b_factors=True)
     for key in ("cc_mask", "cc_box", "cc_volume", "cc_peaks"):
         assert getattr(fit, key) == pytest.approx(golden[key], abs=0.003)
-    found = residue_correlations(scatterers, density, fit.density, max(3.0, golden["resolution"]), len(places))
+    found = residue_correlations(scatterers, density, modelled, max(3.0, golden["resolution"]), len(places))
     np.testing.assert_allclose(found, golden["cc"][: len(found)], atol=0.01)
 
 

@@ -13,7 +13,7 @@ from emodelx.errors import InputError
 
 if TYPE_CHECKING:
     from emodelx.records import Prediction
-    from emodelx.scoring.card import Evidence
+    from emodelx.scoring.agreement import Evidence
     from emodelx.scoring.compare import Comparison
 
 _MEANINGS = {
@@ -98,8 +98,8 @@ def score(
 
     file = read_model(model)
     comparison = _compare(model, reference)
-    evidence = None if map is None else _evidence(map, resolution, (device, weights), run)
-    card = score_model(file, comparison, evidence, run.threads)
+    evidence, prediction = (None, None) if map is None else _evidence(map, resolution, (device, weights), run)
+    card = score_model(file, comparison, evidence, prediction, run.threads)
     if table is not None:
         write_scores(table, card)
     if coloured is not None:
@@ -123,19 +123,21 @@ def _compare(model: Path, reference: Path | None) -> Comparison | None:
     return None if reference is None else compare(read_calphas(model), read_calphas(reference))
 
 
-def _evidence(map: Path, resolution: float | None, reader: tuple[str, str | None], run: RunConfig) -> Evidence:
+def _evidence(
+    map: Path, resolution: float | None, reader: tuple[str, str | None], run: RunConfig
+) -> tuple[Evidence, Prediction]:
     from emodelx.io.maps import read_map
     from emodelx.network.device import choose_device
     from emodelx.network.predict import read_density
     from emodelx.network.weights import find_weights, verify_weights
-    from emodelx.scoring.card import Evidence
+    from emodelx.scoring.agreement import Evidence
 
     density = read_map(map).density
     device, weights = reader
     file = find_weights(weights)
     verify_weights(file)
     prediction = read_density(density, file, choose_device(device), resolution, run=run)
-    return Evidence(density, _used(resolution, prediction), prediction)
+    return Evidence(density, _used(resolution, prediction)), prediction
 
 
 def _used(resolution: float | None, prediction: Prediction) -> float:

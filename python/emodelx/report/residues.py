@@ -1,37 +1,49 @@
-"""`residues.csv`: every built residue with its confidence, where it comes from, and what the network read there."""
+"""`residues.csv`: every built residue with its confidence, its scores, and what the network read there."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emodelx.constants import AMINO_ACIDS
-from emodelx.records import CalphaModel, Candidates, Chain, Provenance
+from emodelx.records import CalphaModel, Candidates, Chain
+from emodelx.report.findings import ChainFindings
+from emodelx.report.measures import MEASURES, cells, words
 
 COLUMNS = (
-    "chain", "label_seq", "auth_seq", "aa", "x", "y", "z", "confidence", "provenance", "ca_prob",
-    *(f"p_{letter}" for letter in AMINO_ACIDS),
+    "chain", "label_seq", "auth_seq", "aa", "x", "y", "z", "confidence", "provenance", "b_factor",
+    *MEASURES, "flags", "ca_prob", *(f"p_{letter}" for letter in AMINO_ACIDS),
 )  # fmt: skip
 
 
-def write_residues(path: Path, model: CalphaModel, candidates: Candidates) -> None:
-    """Write one row per residue that has a position; residues without a candidate have no probabilities."""
+def write_residues(path: Path, model: CalphaModel, candidates: Candidates, findings: Sequence[ChainFindings]) -> None:
+    """Write one row per residue that has a position; what is not known of it is left empty.
+
+    Parameters
+    ----------
+    path : Path
+    model : CalphaModel
+    candidates : Candidates
+    findings : sequence of ChainFindings
+        Of the chains of the model, in their order.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for chain in model.chains:
-            writer.writerows(_rows(chain, model.sequences[chain.sequence].residues, candidates))
+        for chain, found in zip(model.chains, findings, strict=True):
+            writer.writerows(_rows(chain, found, candidates))
 
 
-def _rows(chain: Chain, residues: str, candidates: Candidates) -> Iterator[list[str]]:
+def _rows(chain: Chain, found: ChainFindings, candidates: Candidates) -> Iterator[list[str]]:
     for i in np.flatnonzero(chain.placed()):
         number = str(i + 1)
         place = [f"{value:.3f}" for value in chain.positions[i]]
-        origin = [f"{chain.confidence[i]:.2f}", Provenance(int(chain.provenance[i])).name.lower()]
+        origin = [f"{chain.confidence[i]:.2f}", found.provenance[i], *cells(found.b_factors[i : i + 1])]
+        scored = [*cells(found.measures[i]), " ".join(words(found.flags[i]))]
         read = _reading(candidates, int(chain.candidates[i]))
-        yield [chain.name, number, number, residues[i], *place, *origin, *read]
+        yield [chain.name, number, number, found.residues[i], *place, *origin, *scored, *read]
 
 
 def _reading(candidates: Candidates, candidate: int) -> list[str]:

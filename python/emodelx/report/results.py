@@ -3,16 +3,22 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emodelx.errors import InputError, NothingBuildableError
 from emodelx.io.structures import write_mmcif, write_pdb
 from emodelx.records import AtomicModel, CalphaModel, Candidates, DensityMap
+from emodelx.report.attention import concerns
+from emodelx.report.findings import ChainFindings, find
 from emodelx.report.page import write_page
+from emodelx.report.picture import draw_model
 from emodelx.report.profiles import write_profile_files
 from emodelx.report.residues import write_residues
-from emodelx.report.summary import RunReport, write_report
+from emodelx.report.summary import RunReport, chain_coverage, expected_residues, score_summary, write_report
+from emodelx.report.unbuilt import free_candidates, unbuilt_stretches
 from emodelx.report.unmodelled import write_unmodelled
 from emodelx.report.viewer import surface_level, write_viewer_script
+from emodelx.scoring.built import BuiltScores
 
 HIGH_CONFIDENCE = 70.0
 """Lowest confidence of `<name>_init.cif`; "high" in the palette `alphafold`."""
@@ -112,12 +118,56 @@ def write_models(files: ResultFiles, model: AtomicModel, pdb: bool) -> list[str]
     return refused
 
 
-def write_tables(files: ResultFiles, report: RunReport, model: CalphaModel, candidates: Candidates) -> None:
+@dataclass(frozen=True)
+class Built:
+    """What the tables are made from.
+
+    Attributes
+    ----------
+    model : CalphaModel
+    atoms : AtomicModel
+        The same residues with all their atoms.
+    candidates : Candidates
+    scores : BuiltScores or None
+        Of `atoms`; None where there are no side chains to measure.
+    density : DensityMap or None
+        The input map, when the run started from one.
+    """
+
+    model: CalphaModel
+    atoms: AtomicModel
+    candidates: Candidates
+    scores: BuiltScores | None
+    density: DensityMap | None
+
+    def findings(self) -> tuple[ChainFindings, ...]:
+        """What is known of every residue."""
+        return find(self.model, self.atoms, self.scores)
+
+
+def model_facts(built: Built) -> dict[str, Any]:
+    """Return the part of the report that is about the model."""
+    free = free_candidates(built.model, built.candidates)
+    return {
+        "candidates": len(built.candidates),
+        "residues_built": built.model.placed_count(),
+        "residues_expected": expected_residues(built.model),
+        "chains": chain_coverage(built.model),
+        "scores": score_summary(built.scores),
+        "unbuilt": unbuilt_stretches(built.model, free),
+        "unexplained": len(free),
+        "concerns": concerns(built.findings()),
+        "b_factors": built.atoms.has_b_factors,
+    }
+
+
+def write_tables(files: ResultFiles, report: RunReport, built: Built) -> None:
     """Write what people and programs read beside the model."""
-    write_residues(files.residues, model, candidates)
-    write_unmodelled(files.unmodelled, model)
+    findings = built.findings()
+    write_residues(files.residues, built.model, built.candidates, findings)
+    write_unmodelled(files.unmodelled, built.model)
     write_report(files.report, report)
-    write_page(files.page, report, model)
+    write_page(files.page, report, findings, draw_model(built.model, built.density))
 
 
 def write_profiles(files: ResultFiles, model: CalphaModel, candidates: Candidates) -> None:

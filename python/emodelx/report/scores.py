@@ -5,17 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emodelx.io.coloured import Place, write_coloured
 from emodelx.io.files import replacing
+from emodelx.report.measures import MEASURES, cells, flags, measures, words
 from emodelx.scoring.card import ScoreCard
-from emodelx.scoring.covalent import CBETA_LIMIT
 
-COLUMNS = (
-    "chain", "number", "name", "phi", "psi", "omega", "ramachandran", "rotamer", "cbeta", "clash",
-    "cc", "q_score", "calpha_probability", "calpha_score", "type_score_own", "type_score", "type_surprise",
-    "flags",
-)  # fmt: skip
+READING = ("calpha_probability", "calpha_score", "type_score_own", "type_score", "type_surprise")
+COLUMNS = ("chain", "number", "name", *MEASURES, *READING, "flags")
 COLOUR = "correlation of the residue with the map in percent, 0 where chain or sequence are probably wrong"
 
 
@@ -44,7 +42,7 @@ def write_colours(path: Path, source: Path, card: ScoreCard) -> None:
     if card.map is None:
         raise ValueError("colours need the scores of a map")
     wrong = card.map.reading.misplaced() | card.map.reading.mistyped()
-    values = np.where(wrong, 0, 100 * np.clip(np.nan_to_num(card.map.correlations), 0, 1))
+    values = np.where(wrong, 0, 100 * np.clip(np.nan_to_num(card.map.agreement.correlations), 0, 1))
     write_coloured(path, source, dict(zip(_places(card), map(float, values), strict=True)), COLOUR)
 
 
@@ -57,30 +55,26 @@ def _places(card: ScoreCard) -> list[Place]:
 
 
 def _rows(card: ScoreCard) -> Iterator[list[str]]:
-    of = card.geometry.residues
-    columns = [of.phi, of.psi, of.omega, of.ramachandran, of.rotamer, of.cbeta, of.clash]
-    if card.map is not None:
-        read = card.map.reading
-        columns += [card.map.correlations, card.map.q_scores, read.calpha, read.calpha_score, read.type]
-        columns += [read.type_score, read.type_surprise]
-    empty = [""] * (len(COLUMNS) - 4 - len(columns))
+    agreement = None if card.map is None else card.map.agreement
+    columns = measures(card.geometry.residues, agreement)
+    wrong = flags(card.geometry.residues)
     for index, place in enumerate(_places(card)):
-        yield [*place, *(_text(column[index]) for column in columns), *empty, " ".join(_flags(card, index))]
+        named = [*words(wrong[index]), *_reading_flags(card, index)]
+        yield [*place, *cells(columns[index]), *cells(_reading(card, index)), " ".join(named)]
 
 
-def _text(value: float) -> str:
-    return f"{value:.4g}" if np.isfinite(value) else ""
+def _reading(card: ScoreCard, index: int) -> NDArray[np.float64]:
+    """What the network says of a residue; NaN without a map."""
+    if card.map is None:
+        return np.full(len(READING), np.nan)
+    of = card.map.reading
+    columns = (of.calpha, of.calpha_score, of.type, of.type_score, of.type_surprise)
+    return np.array([column[index] for column in columns])
 
 
-def _flags(card: ScoreCard, index: int) -> Iterator[str]:
-    """What is wrong with a residue, by one word each."""
-    of = card.geometry.residues
-    wrong = {
-        "ramachandran": of.ramachandran_outlier[index],
-        "rotamer": of.rotamer_outlier[index],
-        "cbeta": of.cbeta[index] > CBETA_LIMIT,
-        "clash": of.clash[index] > 0,
-    }
-    if card.map is not None:
-        wrong |= {"place": card.map.reading.misplaced()[index], "type": card.map.reading.mistyped()[index]}
-    return (word for word, present in wrong.items() if present)
+def _reading_flags(card: ScoreCard, index: int) -> Iterator[str]:
+    """What the network finds wrong with a residue, by one word each."""
+    if card.map is None:
+        return
+    wrong = {"place": card.map.reading.misplaced()[index], "type": card.map.reading.mistyped()[index]}
+    yield from (word for word, present in wrong.items() if present)

@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 
 from emodelx.records import CalphaModel, Chain, Placement, Provenance, RefinementReport, Template
+from emodelx.report.attention import Concern
+from emodelx.report.unbuilt import Unbuilt
+from emodelx.scoring.built import BuiltScores
+from emodelx.scoring.card import agreement_summary, geometry_summary
 
 CONTRADICTION = 4.0
 """Angstrom between a residue and where a placed template has it, above which the two contradict each other."""
+
+_MAP_SCORES = ("resolution", "cc_mask", "cc_volume", "b_factor", "q_score")
+"""Scores of the map that do not depend on how much of it lies around the model."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,15 @@ class RunReport:
         Of all copies of all sequences; of the traced chains, missing candidates included, where none are given.
     sequences : list of SequenceCopies
         Empty where none are given.
+    scores : dict
+        Of the whole model, by the names of `emodelx score`; empty where nothing can be measured.
+    unbuilt : list of Unbuilt
+    unexplained : int
+        Calpha candidates that no residue of the model explains.
+    concerns : list of Concern
+        What to look at first.
+    b_factors : bool
+        Whether the B-factor column of the model holds B factors, instead of the confidence.
     resolution : float or None
         At which the map was read, given or estimated, in Angstrom; None where it made no difference.
     stage_seconds : dict of float
@@ -134,6 +150,11 @@ class RunReport:
     sequences: list[SequenceCopies] = field(default_factory=list)
     templates: list[TemplateUse] = field(default_factory=list)
     refinement: RefinementReport | None = None
+    scores: dict[str, float | int | None] = field(default_factory=dict)
+    unbuilt: list[Unbuilt] = field(default_factory=list)
+    unexplained: int = 0
+    concerns: list[Concern] = field(default_factory=list)
+    b_factors: bool = False
     stage_seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
 
@@ -194,6 +215,17 @@ def _use_of(index: int, template: Template, placements: Sequence[Placement], mod
         spare=sum(placement.spare for placement in own),
         contradicted=int(sum((distance > CONTRADICTION).sum() for distance in off)),
     )
+
+
+def score_summary(scores: BuiltScores | None) -> dict[str, float | int | None]:
+    """Scores of the whole model by name, rounded; empty without scores."""
+    if scores is None:
+        return {}
+    found = geometry_summary(scores.geometry)
+    if scores.agreement is not None:
+        known = agreement_summary(scores.agreement)
+        found = {name: known[name] for name in _MAP_SCORES} | found
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in found.items()}
 
 
 def expected_residues(model: CalphaModel) -> int:

@@ -14,6 +14,7 @@ from emodelx.scoring.density import (
     box_grid,
     damped,
     gemmi_model,
+    model_density,
     squared_frequencies,
     structure_factors,
     synthesise,
@@ -44,8 +45,6 @@ class MapFit:
         Over those and the highest voxels of the map, as many again.
     b_factor : float or None
         The one B factor that was used, None where those of the file were.
-    density : ndarray, dtype=float32, shape of the map
-        The model's density, on an arbitrary scale.
     """
 
     cc_mask: float
@@ -53,10 +52,11 @@ class MapFit:
     cc_volume: float
     cc_peaks: float
     b_factor: float | None
-    density: Floats
 
 
-def map_fit(scatterers: Scatterers, density: DensityMap, resolution: float, *, has_b_factors: bool) -> MapFit:
+def map_fit(
+    scatterers: Scatterers, density: DensityMap, resolution: float, *, has_b_factors: bool
+) -> tuple[MapFit, Floats]:
     """Correlate a model with a map.
 
     Parameters
@@ -67,12 +67,17 @@ def map_fit(scatterers: Scatterers, density: DensityMap, resolution: float, *, h
         In Angstrom.
     has_b_factors : bool
         Without, one B factor for all atoms is fitted.
+
+    Returns
+    -------
+    MapFit
+    ndarray, dtype=float32, shape of the map
+        The model's density, on an arbitrary scale.
     """
     inside = molecular_mask(scatterers, density)
     if has_b_factors:
-        return _correlate(
-            synthesise(structure_factors(scatterers, density, resolution), density), density, inside, None
-        )
+        modelled = model_density(scatterers, density, resolution)
+        return _correlate(modelled, density, inside, None), modelled
     sharp = structure_factors(damped(scatterers, 0), density, resolution)
     squared = squared_frequencies(density)
 
@@ -80,7 +85,8 @@ def map_fit(scatterers: Scatterers, density: DensityMap, resolution: float, *, h
         return synthesise(sharp * np.exp(-b_factor / 4 * squared), density)
 
     best = max(TRIED_B_FACTORS, key=lambda b_factor: correlation(density.values[inside], at(b_factor)[inside]))
-    return _correlate(at(best), density, inside, float(best))
+    modelled = at(best)
+    return _correlate(modelled, density, inside, float(best)), modelled
 
 
 def molecular_mask(scatterers: Scatterers, density: DensityMap) -> NDArray[np.bool_]:
@@ -101,7 +107,6 @@ def _correlate(model: Floats, density: DensityMap, inside: NDArray[np.bool_], b_
         cc_volume=correlation(density.values[high], model[high]),
         cc_peaks=correlation(density.values[peaks], model[peaks]),
         b_factor=b_factor,
-        density=model,
     )
 
 

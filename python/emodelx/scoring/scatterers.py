@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, MOST_ATOMS
 from emodelx.io.atoms import ModelFile
-from emodelx.records import Floats, Ints, Points
+from emodelx.records import AtomicModel, Floats, Ints, Points
 
 NO_RESIDUE = -1
 """Residue of atoms outside the protein."""
@@ -75,4 +75,19 @@ def scatterers_of(file: ModelFile) -> Scatterers:
         occupancy,
         b_factors if file.has_b_factors else np.zeros_like(b_factors),
         np.concatenate([residue, np.full(len(others.positions), NO_RESIDUE)]),
+    )
+
+
+def scatterers_of_built(model: AtomicModel) -> Scatterers:
+    """List the atoms of a model that comes from no file: all are occupied, and without B factors they are 0."""
+    atoms = np.concatenate([chain.atoms for chain in model.chains])
+    types = np.concatenate([chain.types for chain in model.chains])
+    residue, slot = np.isfinite(atoms[..., 0]).nonzero()
+    b_factors = [np.zeros(len(of), np.float32) if of.b_factors is None else of.b_factors for of in model.chains]
+    return Scatterers(
+        atoms[residue, slot],
+        SLOT_ELEMENTS[types[residue], slot],
+        np.ones(len(residue), np.float32),
+        np.concatenate(b_factors)[residue],
+        residue,
     )

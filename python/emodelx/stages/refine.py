@@ -174,14 +174,10 @@ class _Task:
 
 def _around(model: AtomicModel, density: DensityMap) -> DensityMap:
     """The part of a map within `MARGIN` of the model."""
-    atoms = np.concatenate([chain.atoms.reshape(-1, 3) for chain in model.chains])
-    low = np.floor((np.nanmin(atoms, axis=0) - MARGIN - density.origin) / density.spacing).astype(int)
-    high = np.ceil((np.nanmax(atoms, axis=0) + MARGIN - density.origin) / density.spacing).astype(int) + 1
-    low, high = (np.clip(edge, 0, density.values.shape) for edge in (low, high))
-    part = density.values[tuple(slice(*edges) for edges in zip(low, high, strict=True))]
-    if part.size == 0:
+    part = density.around(model.atom_positions(), MARGIN)
+    if part.values.size == 0:
         raise InputError("the model lies outside the map; are the two in one frame?")
-    return DensityMap(np.ascontiguousarray(part), density.origin + low * density.spacing, density.spacing)
+    return part
 
 
 def _scaled(density: DensityMap, blur: float) -> Floats:

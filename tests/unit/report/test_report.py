@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emodelx.records import DensityMap
-from emodelx.report.page import BANDS, coverage_bar, write_page
+from emodelx.report.bands import BANDS, UNBUILT_COLOUR
+from emodelx.report.findings import find
+from emodelx.report.page import coverage_bar, write_page
 from emodelx.report.residues import write_residues
 from emodelx.report.results import ResultFiles, write_models
 from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues, write_report
@@ -61,7 +63,7 @@ def test_report_is_plain_json(report, tmp_path):
 
 
 def test_residues_table(model, candidates, tmp_path):
-    write_residues(tmp_path / "r.csv", model, candidates)
+    write_residues(tmp_path / "r.csv", model, candidates, find(model, model.without_side_chains(), None))
     with (tmp_path / "r.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(r["chain"], r["label_seq"], r["aa"], r["provenance"]) for r in rows] == [
@@ -73,6 +75,7 @@ def test_residues_table(model, candidates, tmp_path):
     ]
     assert (rows[0]["ca_prob"], rows[0]["p_K"], rows[0]["p_A"]) == ("0.9000", "1.0000", "0.0000")
     assert (rows[2]["ca_prob"], rows[2]["p_A"]) == ("", ""), "no candidate, so nothing was read there"
+    assert {rows[0][name] for name in ("cc", "q_score", "phi", "flags", "b_factor")} == {""}, "nothing was measured"
 
 
 def test_unmodelled_names_stretches_and_missing_copies(model, tmp_path):
@@ -91,7 +94,7 @@ def test_missing_stretches_are_the_runs_of_false(placed):
 
 
 def test_the_page_escapes_what_users_wrote(report, model, tmp_path):
-    write_page(tmp_path / "p.html", report, model)
+    write_page(tmp_path / "p.html", report, find(model, model.without_side_chains(), None), "")
     text = (tmp_path / "p.html").read_text()
     for escaped in ("m&lt;1&gt;", "a &lt;doubt&gt;", "one &lt;&amp;&gt;", "one &amp; two"):
         assert escaped in text
@@ -99,17 +102,23 @@ def test_the_page_escapes_what_users_wrote(report, model, tmp_path):
 
 
 def test_the_page_counts_residues_by_provenance(report, model, tmp_path):
-    write_page(tmp_path / "p.html", report, model)
+    write_page(tmp_path / "p.html", report, find(model, model.without_side_chains(), None), "")
     _, *rows = re.findall(r"<tr><th>.*?</tr>", (tmp_path / "p.html").read_text().split("<h2>Chains</h2>")[1])
     assert re.findall(r'<td class="number">(.*?)</td>', rows[0]) == ["3 of 5", "2", "1", "0", "0", "0", "75"]
     assert re.findall(r'<td class="number">(.*?)</td>', rows[1]) == ["2 of 2", "0", "1", "1", "0", "0", "15"]
 
 
 def test_the_bar_shows_every_residue_in_its_colour(model):
-    bar = coverage_bar(model.chains[0], residue_width=10)
-    boxes = re.findall(r'<rect x="([\d.]+)" width="([\d.]+)" height="14.0" fill="(#\w+)"/>', bar)
-    very_high, high, low, _ = (colour for _, colour, _ in BANDS)
-    assert boxes == [("10.0", "10.00", very_high), ("20.0", "10.00", high), ("40.0", "10.00", low)]
+    bar = coverage_bar(find(model, model.without_side_chains(), None)[0], residue_width=10)
+    boxes = re.findall(r'<rect x="([\d.]+)" width="([\d.]+)" height="14.0" fill="(#\w+)"><title>(.+?)</title>', bar)
+    (_, dark, _), (_, light, _), (_, yellow, _), _ = BANDS
+    assert boxes == [
+        ("0.0", "10.00", UNBUILT_COLOUR, "1-1: not built"),
+        ("10.0", "10.00", dark, "2-2: very high"),
+        ("20.0", "10.00", light, "3-3: high"),
+        ("30.0", "10.00", UNBUILT_COLOUR, "4-4: not built"),
+        ("40.0", "10.00", yellow, "5-5: low"),
+    ]
 
 
 def test_the_viewer_script_opens_map_and_model(tmp_path):
