@@ -377,6 +377,37 @@ def q_scores(
         -1 to 1; NaN outside the map.
     """
 
+def correlate_b_factors(
+    density: tuple[NDArray[np.float32], NDArray[np.bool_], Sequence[float]],
+    atoms: tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]],
+    profiles: tuple[NDArray[np.float32], float, float],
+    b_factors: NDArray[np.float64],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> tuple[float, NDArray[np.float64]]:
+    """Correlation of a map with a model that has one B factor per residue, and how it changes with each.
+
+    Parameters
+    ----------
+    density : (ndarray, ndarray, sequence of float)
+        The map (nx, ny, nz), the voxels that count, and the voxel size in Angstrom.
+    atoms : (ndarray, ndarray, ndarray)
+        Positions (n, 3) in Angstrom from the centre of voxel 0, 0, 0, kinds (n,) and residues (n,).
+    profiles : (ndarray, float, float)
+        Density of every kind (k, b, s) by B factor and squared distance, in equal steps from 0, and these steps in
+        square Angstrom. Between steps it is interpolated; beyond the last distance there is none.
+    b_factors : ndarray, shape=(r,)
+        Of the residues, in square Angstrom.
+
+    Returns
+    -------
+    float
+        -1 to 1; 0 where one side has no contrast.
+    ndarray, shape=(r,)
+        Per square Angstrom.
+    """
+
 def build_main_chains(
     runs: Sequence[tuple[NDArray[np.float64], NDArray[np.uint8]]],
     density: _Field | None,

@@ -197,6 +197,19 @@ class RefinementConfig:
 
 
 @dataclass(frozen=True)
+class BFactorConfig:
+    """Fitting one B factor per residue."""
+
+    least: float = 5.0
+    """Square Angstrom."""
+    most: float = 400.0
+    """Square Angstrom."""
+    spread: float = 0.2
+    """Standard deviation of the logarithms of neighbouring residues' B factors."""
+    iterations: int = 60
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """How stages run."""
 

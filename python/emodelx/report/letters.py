@@ -23,7 +23,7 @@ def _line(found: ChainFindings, start: int) -> str:
 
 
 def _block(found: ChainFindings, first: int, end: int) -> str:
-    bands, flagged = bands_of(found.confidence).tolist(), found.flags.any(axis=1).tolist()
+    bands, flagged = bands_of(found.confidence).tolist(), [bool(wrong.any()) for wrong in found.flags]
     kinds = ((bands[i], flagged[i], found.residues[i]) for i in range(first, end))
     return "".join(_runs(kinds))
 

@@ -6,6 +6,7 @@
 
 pub mod align;
 pub mod backbone;
+pub mod bfactors;
 pub mod bridge;
 pub mod candidates;
 pub mod cells;

@@ -45,6 +45,12 @@ impl<'a> Volume<'a> {
         self.values[index]
     }
 
+    /// Number of voxels along every axis.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
     /// Number of voxels.
     #[must_use]
     pub fn len(&self) -> usize {

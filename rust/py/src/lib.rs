@@ -5,6 +5,7 @@
 
 mod arrays;
 mod backbone;
+mod bfactors;
 mod candidates;
 mod chains;
 mod errors;
@@ -44,6 +45,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(refine::refine_atoms, module)?)?;
     module.add_function(wrap_pyfunction!(refine::measure_geometry, module)?)?;
     module.add_function(wrap_pyfunction!(refine::map_correlations, module)?)?;
+    module.add_function(wrap_pyfunction!(bfactors::correlate_b_factors, module)?)?;
     module.add_function(wrap_pyfunction!(register::register_runs, module)?)?;
     Ok(())
 }
