@@ -21,6 +21,7 @@ from emodelx.machine import available_memory, free_disk, gigabytes, is_writable,
 from emodelx.network.resample import check_voxel_size
 from emodelx.records import Floats, Prediction
 from emodelx.report.results import ResultFiles
+from emodelx.tools.engines import require_engine
 
 if TYPE_CHECKING:  # torch takes seconds to load, and a build from a prediction does without it
     from emodelx.network.device import Device
@@ -121,6 +122,7 @@ def read_inputs(config: BuildConfig) -> Inputs:
         For the first input that is wrong: one line that says which and what to do.
     """
     check_output(config)
+    require_engine(config.refine_with)
     sequences = read_sequences(config.fasta, config.copies) if config.fasta else SequenceFile((), (), ())
     if config.prediction is not None:
         inputs = Inputs(sequences, prediction=read_prediction(config.prediction))

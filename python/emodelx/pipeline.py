@@ -1,19 +1,29 @@
 """From inputs to a model: the only file that knows the order of the stages."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from shlex import join
 from typing import Any
 
 from emodelx._core import __version__
-from emodelx.config import BuildConfig, ReadingConfig, RunConfig
-from emodelx.errors import NothingBuildableError
+from emodelx.config import BuildConfig, Column, Engine, ReadingConfig, RunConfig
+from emodelx.errors import InputError, NothingBuildableError
 from emodelx.inputs import Inputs, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
-from emodelx.records import AtomicModel, CalphaModel, Candidates, Links, Placement, Prediction, RefinedModel, Template
+from emodelx.records import (
+    AtomicModel,
+    CalphaModel,
+    Candidates,
+    DensityMap,
+    Links,
+    Placement,
+    Prediction,
+    RefinedModel,
+    Template,
+)
 from emodelx.report.results import (
     Built,
     ResultFiles,
@@ -35,6 +45,7 @@ from emodelx.runlog import RunLog
 from emodelx.scoring.agreement import Evidence
 from emodelx.scoring.built import BuiltScores, score_built
 from emodelx.stages.atoms import build_atoms
+from emodelx.stages.bfactors import fit_b_factors
 from emodelx.stages.bridge import bridge_gaps
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.chains import register_chains
@@ -46,12 +57,13 @@ from emodelx.stages.extend import extend_ends
 from emodelx.stages.links import link_candidates
 from emodelx.stages.paths import rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
-from emodelx.stages.refine import refine_model
+from emodelx.stages.refine import judge_refinement, refine_model
 from emodelx.stages.register import register_sequences
 from emodelx.stages.templates import place_templates
 from emodelx.stages.thread import thread_gaps
 from emodelx.stages.traces import sample_traces
 from emodelx.stepper import Kept, Stepper
+from emodelx.tools.engines import move_atoms
 
 CAUSES = (
     "check the hand of the map (try it mirrored), its resolution (better than about 4.5 A), its voxel size, "
@@ -135,7 +147,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         draft = files.draft(store.folder / "results")
         for refusal in write_models(draft, atoms, config.write_pdb):
             log.warn(refusal)
-        write_viewer(draft, model, config.map, density)
+        write_viewer(draft, built, config.map)
         report = RunReport(
             **_facts(config, inputs, started),
             **model_facts(built),
@@ -237,8 +249,37 @@ def _atoms(
         return RefinedModel(stepper.step("atoms", build_atoms, model, prediction, Kept(None, "")).record)
     density = Kept(inputs.map.density, sources["map"].sha256)
     atoms = stepper.step("atoms", build_atoms, model, prediction, density)
-    resolution = prediction.record.resolution
-    return stepper.step("refinement", refine_model, atoms, density, resolution, config.refinement).record
+    refined = _refined(config, atoms, density, prediction.record.resolution, stepper)
+    if config.bfactor is Column.CONFIDENCE:
+        return refined.record
+    if prediction.record.resolution is None:
+        raise InputError("--bfactor adp needs the resolution; give --resolution")
+    model = Kept(refined.record.model, refined.key)
+    fitted = stepper.step("B factors", fit_b_factors, model, density, prediction.record.resolution, config.bfactors)
+    return replace(refined.record, model=fitted.record)
+
+
+def _refined(
+    config: BuildConfig,
+    atoms: Kept[AtomicModel],
+    density: Kept[DensityMap],
+    resolution: float | None,
+    stepper: Stepper,
+) -> Kept[RefinedModel]:
+    """Refine with the engine that was asked for."""
+    if config.refine_with is Engine.NONE:
+        return Kept(RefinedModel(atoms.record), atoms.key)
+    if config.refine_with is Engine.BUILTIN:
+        return stepper.step("refinement", refine_model, atoms, density, resolution, config.refinement)
+
+    def elsewhere(
+        model: AtomicModel, values: DensityMap, resolution: float | None, engine: Engine, run: RunConfig
+    ) -> RefinedModel:
+        assert config.map is not None
+        moved = move_atoms(engine, model, values, config.map, resolution, run)
+        return judge_refinement(model, moved, values, resolution, run)
+
+    return stepper.step("refinement", elsewhere, atoms, density, resolution, config.refine_with)
 
 
 def _scores(

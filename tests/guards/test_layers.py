@@ -7,7 +7,7 @@ LEVELS = (
     ("errors", "constants"),
     ("config", "records", "progress", "machine"),
     ("_core", "io", "symmetry", "pieces", "vectors"),
-    ("stages", "network", "training", "scoring", "report"),
+    ("stages", "network", "training", "scoring", "report", "tools"),
     ("inputs", "runlog", "search", "stepper"),
     ("pipeline",),
     ("batch", "demo"),

@@ -8,7 +8,7 @@ import typer
 
 from emodelx.cli import options
 from emodelx.cli.check import print_inputs
-from emodelx.config import BuildConfig, ReadingConfig, RunConfig, TemplateConfig
+from emodelx.config import BuildConfig, Column, Engine, ReadingConfig, RunConfig, TemplateConfig
 
 if TYPE_CHECKING:
     from emodelx.pipeline import BuildResult
@@ -31,6 +31,10 @@ def build(
     threads: options.Threads = 0,
     seed: options.Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the saved stages of an earlier run.")] = False,
+    refine_with: options.RefineWith = Engine.BUILTIN,
+    bfactor: Annotated[
+        Column, typer.Option("--bfactor", help="What the B-factor column holds; adp fits one per residue to the map.")
+    ] = Column.CONFIDENCE,
     pdb: Annotated[bool, typer.Option("--pdb", help="Write the model as PDB, too, where it fits.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the inputs, print what would be done, and stop.")
@@ -45,7 +49,7 @@ def build(
     config = BuildConfig(
         output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
         weights=weights, device=device, resolution=resolution, copies=options.read_copies(copies), resume=resume,
-        write_pdb=pdb, reading=ReadingConfig(orientations=orientations),
+        write_pdb=pdb, refine_with=refine_with, bfactor=bfactor, reading=ReadingConfig(orientations=orientations),
         templates=TemplateConfig(files=tuple(template or ()), least_identity=template_identity),
         run=RunConfig(threads=threads, seed=seed),
     )  # fmt: skip

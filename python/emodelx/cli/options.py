@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from emodelx.config import Engine
+
 Map = Annotated[
     Path | None, typer.Option("--map", "-v", metavar="MAP", help="Density map, .mrc/.map/.ccp4, plain or .gz.")
 ]
@@ -61,6 +63,12 @@ Threads = Annotated[
     int, typer.Option("--threads", "-j", metavar="N", help="CPU threads; 0 takes all that the process may use.")
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of everything that is drawn.")]
+RefineWith = Annotated[
+    Engine,
+    typer.Option(
+        "--refine-with", help="openmm needs the extra 'refine'; phenix and servalcat need an installation of yours."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Print details, and the traceback of an error.")]
 Copies = Annotated[

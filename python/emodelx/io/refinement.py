@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emodelx.constants import AMINO_ACIDS, HEAVY_ATOMS, THREE_LETTER
 from emodelx.io.atoms import is_protein, read_atoms
 from emodelx.io.files import replacing
-from emodelx.io.structures import read_structure
+from emodelx.io.structures import NOT_A_B_FACTOR, read_structure
 from emodelx.records import AtomicChain, AtomicModel, Points
 
 _MAIN_CHAIN = 5
@@ -134,14 +134,60 @@ def write_refined(path: str | Path, source: str | Path, refined: AtomicModel) ->
     for chain in structure[0]:
         residues = list(_protein(chain))
         if residues:
-            kept = [_moved(residue, *atoms) for residue, atoms in zip(residues, _slots(next(moved)), strict=True)]
+            own = next(moved)
+            kept = [_moved(residue, *atoms) for residue, atoms in zip(residues, _slots(own), strict=True)]
+            _set_b_factors(kept, own)
             _replace_protein(chain, kept)
+    if refined.has_b_factors:
+        _drop_note(structure)
     structure.assign_serial_numbers()
     with replacing(path) as unfinished:
         if path.suffix.lower() == ".pdb":
             structure.write_pdb(str(unfinished))
         else:
             structure.make_mmcif_document().write_file(str(unfinished))
+
+
+def _set_b_factors(residues: list[gemmi.Residue], chain: AtomicChain) -> None:
+    """Give all atoms of a residue its B factor, where the model has any."""
+    if chain.b_factors is None:
+        return
+    for residue, b_factor in zip(residues, chain.b_factors.tolist(), strict=True):
+        for atom in residue:
+            atom.b_iso = round(b_factor, 2)
+
+
+def _drop_note(structure: gemmi.Structure) -> None:
+    """Remove our own note of what the B-factor column holds; now it does hold B factors."""
+    noted = " ".join(line[len("REMARK 999 ") :].strip() for line in structure.raw_remarks if "REMARK 999" in line)
+    if NOT_A_B_FACTOR in noted:
+        structure.raw_remarks = [line for line in structure.raw_remarks if "REMARK 999" not in line]
+
+
+def read_moved(path: Path, model: AtomicModel) -> AtomicModel:
+    """Read what a program has made of a model that `write_mmcif` wrote; atoms that it left out stay.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read.
+    """
+    structure = read_structure(path)
+    residues = {(chain.name, residue.seqid.num): residue for chain in structure[0] for residue in chain}
+    chains = (replace(chain, atoms=_atoms_of(chain, residues)) for chain in model.chains)
+    return replace(model, chains=tuple(chains))
+
+
+def _atoms_of(chain: AtomicChain, residues: dict[tuple[str, int | None], gemmi.Residue]) -> Points:
+    atoms = chain.atoms.copy()
+    for index, (number, (names, _)) in enumerate(zip(chain.numbers.tolist(), _slots(chain), strict=True)):
+        residue = residues.get((chain.name, number + 1))
+        sites = {} if residue is None else _best_sites(residue)
+        sites |= {"SG": sites["SE"]} if "SE" in sites else {}
+        for slot, name in enumerate(names):
+            if name in sites and np.isfinite(atoms[index, slot, 0]):
+                atoms[index, slot] = sites[name].pos.tolist()
+    return atoms
 
 
 def _slots(chain: AtomicChain) -> Iterator[tuple[list[str], Points]]:

@@ -37,7 +37,8 @@ def write_mmcif(path: str | Path, model: AtomicModel, min_confidence: float = 0.
     """Write a model as mmCIF; the file appears only when it is complete.
 
     `label_seq_id` (and `auth_seq_id`) is the 1-based position in the given sequence, so gaps keep their numbers; the
-    full sequences are in `_entity_poly_seq`; the confidence is in the B-factor column and in `_ma_qa_metric_local`.
+    full sequences are in `_entity_poly_seq`; the B-factor column holds the B factors of the model where it has them,
+    else the confidence, which then also stands in `_ma_qa_metric_local`.
 
     Parameters
     ----------
@@ -58,8 +59,9 @@ def write_mmcif(path: str | Path, model: AtomicModel, min_confidence: float = 0.
     document = structure.make_mmcif_document()
     block = document.sole_block()
     _add_peptide_links(block)
-    block.set_pairs("_pdbx_database_remark.", {"id": "999", "text": CONFIDENCE_NOTE})
-    _add_confidence(block, structure)
+    if not model.has_b_factors:
+        block.set_pairs("_pdbx_database_remark.", {"id": "999", "text": CONFIDENCE_NOTE})
+        _add_confidence(block, structure)
     with replacing(path) as unfinished:
         document.write_file(str(unfinished))
 
@@ -79,7 +81,8 @@ def write_pdb(path: str | Path, model: AtomicModel, min_confidence: float = 0.0)
     path = Path(path)
     structure = _structure(path, model, min_confidence)
     _require_pdb_fits(path, structure[0])
-    structure.raw_remarks = [f"REMARK 999 {line}" for line in wrap(CONFIDENCE_NOTE, _PDB_REMARK_WIDTH)]
+    if not model.has_b_factors:
+        structure.raw_remarks = [f"REMARK 999 {line}" for line in wrap(CONFIDENCE_NOTE, _PDB_REMARK_WIDTH)]
     with replacing(path) as unfinished:
         structure.write_pdb(str(unfinished))
 
@@ -142,19 +145,20 @@ def _residue(chain: AtomicChain, index: int, name: str) -> gemmi.Residue:
     residue.label_seq, residue.seqid = number, gemmi.SeqId(number, " ")
     residue.subchain, residue.entity_id = chain.name, _entity_id(chain.sequence)
     residue.entity_type = gemmi.EntityType.Polymer
-    confidence = round(float(chain.confidence[index]), 2)
+    column = chain.confidence if chain.b_factors is None else chain.b_factors
+    value = round(float(column[index]), 2)
     names = HEAVY_ATOMS[AMINO_ACIDS[chain.types[index]]].split()
     for atom_name, position in zip(names, chain.atoms[index].round(3), strict=False):
         if np.isfinite(position[0]):
-            residue.add_atom(_atom("SE" if (name, atom_name) == SELENIUM else atom_name, position, confidence))
+            residue.add_atom(_atom("SE" if (name, atom_name) == SELENIUM else atom_name, position, value))
     return residue
 
 
-def _atom(name: str, position: Points, confidence: float) -> gemmi.Atom:
+def _atom(name: str, position: Points, b_factor: float) -> gemmi.Atom:
     atom = gemmi.Atom()
     atom.name, atom.element = name, gemmi.Element("Se" if name == "SE" else name[0])
     atom.pos = gemmi.Position(*position)
-    atom.occ, atom.b_iso = 1.0, confidence
+    atom.occ, atom.b_iso = 1.0, b_factor
     return atom
 
 

@@ -175,7 +175,7 @@ def write_profiles(files: ResultFiles, model: CalphaModel, candidates: Candidate
     write_profile_files(files.profiles, model, candidates)
 
 
-def write_viewer(files: ResultFiles, model: CalphaModel, map_path: Path | None, density: DensityMap | None) -> None:
+def write_viewer(files: ResultFiles, built: Built, map_path: Path | None) -> None:
     """Write the ChimeraX script."""
-    level = None if density is None else surface_level(density, model)
-    write_viewer_script(files.viewer, files.model.name, map_path, level)
+    level = None if built.density is None else surface_level(built.density, built.model)
+    write_viewer_script(files.viewer, files.model.name, map_path, level, b_factors=built.atoms.has_b_factors)

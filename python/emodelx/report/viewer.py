@@ -10,7 +10,9 @@ SHOWN_FRACTION = 0.8
 """The surface is drawn at the level that this fraction of the built Calphas exceeds."""
 
 
-def write_viewer_script(path: Path, model: str, map_path: Path | None, level: float | None) -> None:
+def write_viewer_script(
+    path: Path, model: str, map_path: Path | None, level: float | None, *, b_factors: bool = False
+) -> None:
     """Write the script.
 
     Parameters
@@ -23,13 +25,16 @@ def write_viewer_script(path: Path, model: str, map_path: Path | None, level: fl
         The input map, when the run started from one.
     level : float or None
         Value at which its surface is drawn; None leaves it to ChimeraX.
+    b_factors : bool
+        Whether the column holds B factors, instead of the confidence.
     """
     lines = []
     if map_path is not None:
         shown = "" if level is None else f" level {level:.6g}"
         # format mrc: in a file called .map ChimeraX would not look at the ORIGIN words
         lines += [f'open "{map_path.resolve()}" id #1 format mrc', f"volume #1 style surface{shown} color #b2b2b280"]
-    lines += [f'open "{model}" id #2', "color bfactor #2 palette alphafold", "view #2"]
+    palette = "" if b_factors else " palette alphafold"
+    lines += [f'open "{model}" id #2', f"color bfactor #2{palette}", "view #2"]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

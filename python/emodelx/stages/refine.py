@@ -64,6 +64,29 @@ def refine_model(
     return RefinedModel(task.model_of(best.atoms), report)
 
 
+def judge_refinement(
+    given: AtomicModel, moved: AtomicModel, density: DensityMap, resolution: float | None, run: RunConfig
+) -> RefinedModel:
+    """Compare a model with what another engine has made of it, and keep the better one.
+
+    Parameters
+    ----------
+    given, moved : AtomicModel
+        Before and after.
+    density : DensityMap
+    resolution : float or None
+        As for `refine_model`.
+    run : RunConfig
+    """
+    task, after = _Task(given, density, run, None), _Task(moved, density, run, None)
+    width = _atom_width(task, resolution)
+    before, new = task.quality(task.atoms, width), after.quality(after.atoms, width)
+    kept = loss(new) < loss(before)
+    return RefinedModel(
+        moved if kept else given, RefinementReport(before, new if kept else before, kept, map_weight=0.0)
+    )
+
+
 def loss(quality: ModelQuality) -> float:
     """What is wrong with a model, as one number.
 

@@ -1,0 +1,1 @@
+"""Other people's programs and libraries, where the user has them."""
