@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from emodelx import BuildConfig, build
+from emodelx.errors import InputError
 from emodelx.io.maps import write_map
 from emodelx.io.predictions import read_prediction
 from emodelx.records import DensityMap
@@ -181,6 +182,54 @@ def test_the_resolution_is_told_everywhere(planted, tmp_path, monkeypatch, given
         assert f"resolution: 3.04 A, {said}" in (output / file).read_text()
     again = build(replace(config, resume=True))
     assert again.report.resolution == 3.04, "the saved stage remembers"
+
+
+@pytest.fixture
+def read_once(planted, tmp_path, monkeypatch):
+    """A build from a map, of which the network says what was planted."""
+    read = replace(read_prediction(planted.prediction), resolution=3.0)
+    monkeypatch.setattr("emodelx.network.predict.read_density", lambda *_: read)
+    write_map(tmp_path / "any.mrc", DensityMap(read.bb_prob, read.origin, np.ones(3)))
+    return BuildConfig(tmp_path / "m", planted.fasta, map=tmp_path / "any.mrc", device="cpu")
+
+
+def test_b_factors_take_the_place_of_the_confidence(read_once):
+    result = build(replace(read_once, bfactor="adp", refine_with="none"))
+    assert result.report.refinement is None
+    assert result.report.b_factors
+    with result.files.residues.open() as file:
+        rows = list(csv.DictReader(file))
+    written = [residue[0].b_iso for chain in gemmi.read_structure(str(result.files.model))[0] for residue in chain]
+    assert [float(row["b_factor"]) for row in rows] == pytest.approx(written, rel=1e-3)
+    assert max(float(row["confidence"]) for row in rows) > 80
+    text = result.files.model.read_text()
+    assert "_ma_qa_metric" not in text
+    assert "It is not a B factor" not in text
+    assert "palette" not in result.files.viewer.read_text()
+    assert "holds fitted B factors" in result.files.page.read_text()
+    assert json.loads(result.files.report.read_text())["scores"]["b_factor"] is None, "the fitted ones are used"
+
+
+def test_another_engine_that_loses_is_undone(read_once, tmp_path, monkeypatch):
+    """A servalcat that shifts everything by 3 A."""
+    program = tmp_path / "bin" / "servalcat"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nawk '/^ATOM/ {$11 = $11 + 3} {print}' \"$3\" > refined.mmcif\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    plain = build(replace(read_once, refine_with="none"))
+    model = plain.files.model.read_bytes()
+    done = build(replace(read_once, refine_with="servalcat"))
+    assert done.report.refinement is not None
+    assert not done.report.refinement.kept
+    assert done.files.model.read_bytes() == model
+
+
+def test_a_missing_engine_is_named_before_any_work(read_once, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InputError, match="servalcat is not on the PATH"):
+        build(replace(read_once, refine_with="servalcat"))
+    assert not read_once.output.exists()
 
 
 def test_log_tells_what_ran(run, planted):

@@ -56,7 +56,7 @@ def write_mmcif(path: str | Path, model: AtomicModel, min_confidence: float = 0.
     """
     path = Path(path)
     structure = _structure(path, model, min_confidence)
-    document = structure.make_mmcif_document()
+    document = structure.make_mmcif_document(gemmi.MmcifOutputGroups(True, auth_all=True))  # some programs want auth_*
     block = document.sole_block()
     _add_peptide_links(block)
     if not model.has_b_factors:

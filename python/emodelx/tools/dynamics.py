@@ -1,6 +1,8 @@
 """Refinement by OpenMM: the force field of Amber in vacuum, pulled by the map, with Calpha restraints that fade."""
 
+import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +21,7 @@ CUTOFF = 0.9
 """Nanometre; vacuum with this cutoff is fast, and implicit solvent is not on a CPU."""
 BROKEN = 4.5
 """Angstrom between Calphas from which two residues are not bonded, whatever their numbers."""
-PULL = 8.0
+PULL = 4.0
 """kJ / mol that an atom of carbon gains per standard deviation of the map."""
 ANCHORS = (2000.0, 400.0, 50.0)
 """kJ / mol / nm^2 that hold the Calphas where they were, one minimisation after the other."""
@@ -60,7 +62,8 @@ def relax(model: AtomicModel, density: DensityMap, run: RunConfig) -> AtomicMode
     try:
         forces = app.ForceField(FORCE_FIELD)
         modeller = app.Modeller(topology, _vectors(positions))
-        modeller.addHydrogens(forces, platform=_platform())
+        with _drawn_from(run.seed):
+            modeller.addHydrogens(forces, platform=_platform(run))
         moved = _minimise(modeller, forces, density, run)
     except (openmm.OpenMMException, ValueError) as error:
         raise ResourceError(f"OpenMM failed: {str(error).splitlines()[0]}") from error
@@ -143,8 +146,7 @@ def _minimise(modeller: app.Modeller, forces: app.ForceField, density: DensityMa
     start = np.array(modeller.positions.value_in_unit(_NANOMETER))
     system.addForce(_pull(modeller.topology, density, start))
     system.addForce(_anchors(modeller.topology, start))
-    properties = {"Threads": str(run.threads or usable_threads()), "DeterministicForces": "true"}
-    context = openmm.Context(system, openmm.VerletIntegrator(0.001), _platform(), properties)
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), _platform(run))
     context.setPositions(modeller.positions)
     for done, anchor in enumerate(ANCHORS):
         if run.progress:
@@ -155,8 +157,23 @@ def _minimise(modeller: app.Modeller, forces: app.ForceField, density: DensityMa
     return 10 * np.array(state.getPositions(asNumpy=True).value_in_unit(_NANOMETER))
 
 
-def _platform() -> openmm.Platform:
-    return openmm.Platform.getPlatformByName("CPU")
+def _platform(run: RunConfig) -> openmm.Platform:
+    """The one on which the same input gives the same output."""
+    platform = openmm.Platform.getPlatformByName("CPU")
+    platform.setPropertyDefaultValue("Threads", str(run.threads or usable_threads()))
+    platform.setPropertyDefaultValue("DeterministicForces", "true")
+    return platform
+
+
+@contextmanager
+def _drawn_from(seed: int) -> Iterator[None]:
+    """Draw from a seed what OpenMM draws from the generator of the standard library: where hydrogens start."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 def _pull(topology: app.Topology, density: DensityMap, start: Points) -> openmm.CustomCompoundBondForce:

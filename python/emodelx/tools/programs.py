@@ -117,7 +117,7 @@ def copy_model(source: Path, output: Path) -> None:
             shutil.copyfile(source, unfinished)
             return
         try:
-            structure = gemmi.read_structure(str(source))
+            structure = gemmi.read_structure(str(source), format=gemmi.CoorFormat.Detect)
         except (RuntimeError, ValueError) as error:
             raise ResourceError(f"{source}: cannot be read as a structure") from error
         structure.setup_entities()

@@ -1,6 +1,7 @@
 """`emodelx refine`: the file, the table, and one line for what is wrong."""
 
 import stat
+from textwrap import wrap
 
 import gemmi
 import numpy as np
@@ -12,8 +13,10 @@ from typer.testing import CliRunner
 from emodelx.cli.refine import refine
 from emodelx.constants import THREE_LETTER
 from emodelx.demo.assembly import build_complex
-from emodelx.errors import InputError, ResourceError
+from emodelx.errors import InputError
+from emodelx.io.atoms import read_model
 from emodelx.io.maps import write_map
+from emodelx.io.structures import CONFIDENCE_NOTE
 from emodelx.records import DensityMap
 
 
@@ -63,6 +66,9 @@ def test_refines(files, invoke, tmp_path):
         (["--output", "MODEL"], "is the model itself"),
         (["--resolution", "99"], "--resolution 99: give Angstrom"),
         (["--refine-with", "phenix"], "is not on the PATH"),
+        (["--refine-with", "servalcat"], "is not on the PATH"),
+        (["--refine-with", "none"], "leaves the model as it is"),
+        (["--bfactor", "adp"], "--bfactor adp needs the resolution"),
     ],
 )
 def test_what_is_wrong_is_one_line(files, invoke, monkeypatch, arguments, message):
@@ -74,29 +80,69 @@ def test_what_is_wrong_is_one_line(files, invoke, monkeypatch, arguments, messag
     assert message in str(result.exception)
 
 
-def phenix(folder, script):
-    """A stand-in for the program."""
-    program = folder / "phenix.real_space_refine"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+def program(folder, name, script):
+    """A stand-in for a program of the user."""
+    made = folder / name
+    made.write_text(f"#!/bin/sh\n{script}\n")
+    made.chmod(made.stat().st_mode | stat.S_IXUSR)
     return f"{folder}:/usr/bin:/bin"
 
 
-def test_phenix(files, invoke, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("engine", "name", "result"),
+    [
+        ("phenix", "phenix.real_space_refine", "x_real_space_refined_000.cif"),
+        ("servalcat", "servalcat", "refined.mmcif"),
+    ],
+)
+def test_a_program_wins_or_is_undone(files, invoke, monkeypatch, tmp_path, engine, name, result):
+    """A good model, made by the built-in engine, is taken; one that is shaken once more is not."""
     model, density = files
-    monkeypatch.setenv("PATH", phenix(tmp_path, 'cp "$1" x_real_space_refined_000.cif; echo "$3" >> "$1.seen"'))
-    asked = [model, "--map", density, "--refine-with", "phenix", "-o", tmp_path / "out.cif"]
-    assert "needs the resolution" in str(invoke(*asked).exception)
-    assert invoke(*asked, "--resolution", "3.2").exit_code == 0
-    assert (tmp_path / "out.cif").read_text() == model.read_text()
-    assert model.with_name("shaken.pdb.seen").read_text() == "resolution=3.2\n"
+    assert invoke(model, "--map", density, "-o", tmp_path / "good.cif", "-j", 1, "-q").exit_code == 0
+    shake(tmp_path / "good.cif", tmp_path / "bad.cif")
+    for offered, kept in (("good", True), ("bad", False)):
+        monkeypatch.setenv("PATH", program(tmp_path, name, f"cp {tmp_path}/{offered}.cif {result}"))
+        asked = [model, "--map", density, "--refine-with", engine, "-o", tmp_path / "out.cif", "--resolution", "3"]
+        done = invoke(*asked)
+        assert done.exit_code == 0, done.output
+        assert ("nothing was better" in done.stdout) is not kept
+        found = places(tmp_path / "out.cif")
+        np.testing.assert_allclose(found, places(tmp_path / "good.cif" if kept else model), atol=2e-3)
 
 
-def test_phenix_fails(files, invoke, monkeypatch, tmp_path):
+def places(path):
+    return np.array([site.atom.pos.tolist() for site in gemmi.read_structure(str(path))[0].all()])
+
+
+def shake(source, target):
+    structure, rng = gemmi.read_structure(str(source)), np.random.default_rng(1)
+    for site in structure[0].all():
+        site.atom.pos += gemmi.Position(*rng.normal(0, 0.4, 3))
+    structure.make_mmcif_document().write_file(str(target))
+
+
+@pytest.mark.parametrize("name", ["out.cif", "out.pdb"])
+def test_b_factors_on_request(files, invoke, tmp_path, name):
     model, density = files
-    monkeypatch.setenv("PATH", phenix(tmp_path, "echo 'Sorry: no licence' >&2; exit 1"))
-    asked = [model, "--map", density, "--refine-with", "phenix", "-o", tmp_path / "out.cif", "--resolution", "3"]
-    result = invoke(*asked)
-    assert isinstance(result.exception, ResourceError)
-    assert "Sorry: no licence" in str(result.exception)
-    assert not (tmp_path / "out.cif").exists()
+    asked = [model, "--map", density, "--refine-with", "none", "--bfactor", "adp", "--resolution", "2.5", "-j", 1]
+    assert invoke(*asked, "-o", tmp_path / name).exit_code == 0
+    np.testing.assert_allclose(places(tmp_path / name), places(model), atol=2e-3)
+    residues = list(gemmi.read_structure(str(tmp_path / name))[0][0])
+    columns = [{atom.b_iso for atom in residue} for residue in residues]
+    assert all(len(values) == 1 for values in columns), "one per residue"
+    assert len(set.union(*columns)) > 10
+    assert read_model(tmp_path / name).has_b_factors
+
+
+def test_our_note_goes_when_it_is_no_longer_true(files, invoke, tmp_path):
+    """A confidence in the column is said in the file; B factors take its place, and the note goes."""
+    model, density = files
+    noted = tmp_path / "noted.pdb"
+    remarks = [f"REMARK 999 {line}" for line in wrap(CONFIDENCE_NOTE, 69)]
+    noted.write_text("\n".join(["REMARK 999 MINE", *remarks]) + "\n" + model.read_text())
+    given = invoke(noted, "--map", density, "-j", 1, "-o", tmp_path / "given.pdb")
+    assert given.exit_code == 0
+    assert "It is not a B factor" in " ".join((tmp_path / "given.pdb").read_text().split()), "still true"
+    asked = [noted, "--map", density, "--refine-with", "none", "--bfactor", "adp", "--resolution", "2.5"]
+    assert invoke(*asked, "-j", 1, "-o", tmp_path / "adp.pdb").exit_code == 0
+    assert "REMARK 999" not in (tmp_path / "adp.pdb").read_text()

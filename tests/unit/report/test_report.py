@@ -130,6 +130,8 @@ def test_the_viewer_script_opens_map_and_model(tmp_path):
     assert lines[2:4] == ['open "m.cif" id #2', "color bfactor #2 palette alphafold"]
     write_viewer_script(script, "m.cif", None, None)
     assert script.read_text().splitlines()[0] == 'open "m.cif" id #2'
+    write_viewer_script(script, "m.cif", None, None, b_factors=True)
+    assert script.read_text().splitlines()[1] == "color bfactor #2"
 
 
 def test_the_surface_covers_most_calphas(model):
