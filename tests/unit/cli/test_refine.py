@@ -111,7 +111,8 @@ def test_a_program_wins_or_is_undone(files, invoke, monkeypatch, tmp_path, engin
 
 
 def places(path):
-    return np.array([site.atom.pos.tolist() for site in gemmi.read_structure(str(path))[0].all()])
+    structure = gemmi.read_structure(str(path))
+    return np.array([site.atom.pos.tolist() for site in structure[0].all()])
 
 
 def shake(source, target):
@@ -127,8 +128,8 @@ def test_b_factors_on_request(files, invoke, tmp_path, name):
     asked = [model, "--map", density, "--refine-with", "none", "--bfactor", "adp", "--resolution", "2.5", "-j", 1]
     assert invoke(*asked, "-o", tmp_path / name).exit_code == 0
     np.testing.assert_allclose(places(tmp_path / name), places(model), atol=2e-3)
-    residues = list(gemmi.read_structure(str(tmp_path / name))[0][0])
-    columns = [{atom.b_iso for atom in residue} for residue in residues]
+    structure = gemmi.read_structure(str(tmp_path / name))
+    columns = [{atom.b_iso for atom in residue} for residue in structure[0][0]]
     assert all(len(values) == 1 for values in columns), "one per residue"
     assert len(set.union(*columns)) > 10
     assert read_model(tmp_path / name).has_b_factors
