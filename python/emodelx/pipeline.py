@@ -9,7 +9,7 @@ from typing import Any
 from emodelx._core import __version__
 from emodelx.config import BuildConfig, ReadingConfig, RunConfig
 from emodelx.errors import NothingBuildableError
-from emodelx.inputs import Inputs, read_inputs, resolution_line
+from emodelx.inputs import Inputs, mirror_line, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
@@ -34,6 +34,7 @@ from emodelx.stages.composition import correct_composition
 from emodelx.stages.confidence import rate_confidence
 from emodelx.stages.copies import count_copies
 from emodelx.stages.extend import extend_ends
+from emodelx.stages.hand import count_turns
 from emodelx.stages.links import link_candidates
 from emodelx.stages.paths import rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
@@ -208,6 +209,8 @@ def run_stages(
     """
     prediction = _prediction(config, inputs, sources, stepper)
     found = stepper.step("candidates", propose_candidates, prediction, config.candidates)
+    if (turns := count_turns(found.record)).says_mirrored():
+        stepper.progress.warn(mirror_line(turns))
     links = stepper.step("links", link_candidates, found, prediction, config.links)
     graph = Graph(prediction, found, links)
     if config.no_sequence:
