@@ -9,7 +9,7 @@ LEVELS = (
     ("_core", "io", "symmetry", "pieces", "vectors"),
     ("stages", "network", "training", "scoring", "report"),
     ("inputs", "runlog", "search", "stepper"),
-    ("preview",),
+    ("preview", "pairs"),
     ("pipeline",),
     ("batch", "demo"),
     ("",),  # the package itself: its public names
