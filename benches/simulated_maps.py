@@ -39,10 +39,11 @@ COLUMNS = ("recall", "precision", "recall_paired", "precision_paired", "rms", "t
 
 @dataclass(frozen=True)
 class SimulatedMap:
-    """A map and the Calphas that it shows, in its frame."""
+    """A map, and the atoms and Calphas that it shows, in its frame."""
 
     name: str
     density: DensityMap
+    atoms: Structure
     truth: CalphaChain
 
 
@@ -67,7 +68,7 @@ def simulate(name: str, structure: Structure, resolution: float) -> SimulatedMap
     moved = structure.select(np.arange(len(structure)), xyz=xyz)
     scene = Scene(moved, draw_conditions(rng, resolution), size, rng, torch.device("cpu"))
     values = np.ascontiguousarray(scene.density().numpy(), np.float32)
-    return SimulatedMap(name, DensityMap(values, np.zeros(3), np.ones(3)), calphas_of(moved))
+    return SimulatedMap(name, DensityMap(values, np.zeros(3), np.ones(3)), moved, calphas_of(moved))
 
 
 def calphas_of(structure: Structure) -> CalphaChain:

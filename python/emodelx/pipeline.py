@@ -13,7 +13,17 @@ from emodelx.inputs import Inputs, mirror_line, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
-from emodelx.records import AtomicModel, CalphaModel, Candidates, Links, Placement, Prediction, RefinedModel, Template
+from emodelx.records import (
+    AtomicModel,
+    CalphaModel,
+    Candidates,
+    HelixTurns,
+    Links,
+    Placement,
+    Prediction,
+    RefinedModel,
+    Template,
+)
 from emodelx.report.results import ResultFiles, write_models, write_profiles, write_tables, write_viewer
 from emodelx.report.summary import (
     InputFile,
@@ -209,8 +219,7 @@ def run_stages(
     """
     prediction = _prediction(config, inputs, sources, stepper)
     found = stepper.step("candidates", propose_candidates, prediction, config.candidates)
-    if (turns := count_turns(found.record)).says_mirrored():
-        stepper.progress.warn(mirror_line(turns))
+    _tell_hand(count_turns(found.record), config.no_sequence, stepper.progress)
     links = stepper.step("links", link_candidates, found, prediction, config.links)
     graph = Graph(prediction, found, links)
     if config.no_sequence:
@@ -303,6 +312,17 @@ def _read_map(inputs: Inputs, resolution: float | None, config: ReadingConfig, r
     assert inputs.reader is not None
     density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
     return read_density(density, inputs.reader.weights, inputs.reader.device, resolution, config, run)
+
+
+def _tell_hand(turns: HelixTurns, no_sequence: bool, progress: Progress) -> None:
+    """Warn of a mirror image, and of chains that nothing confirms."""
+    if turns.says_mirrored():
+        progress.warn(mirror_line(turns))
+    elif no_sequence and not turns.says_right():
+        progress.warn(
+            "no helices were recognised in the map, and without sequences nothing else tells protein from noise: "
+            "do not rely on what is traced"
+        )
 
 
 def _tell_traced(model: CalphaModel, log: RunLog) -> None:

@@ -15,7 +15,7 @@ from emodelx.training.augment import random_mask, random_rotation, random_scale
 from emodelx.training.labels import make_labels
 from emodelx.training.loss import Targets
 from emodelx.training.ranks import ALONE, Ranks
-from emodelx.training.simulate import PADDING, Scene, draw_conditions
+from emodelx.training.simulate import PADDING, Conditions, Scene, draw_conditions
 from emodelx.training.structures import NUCLEIC, Structure, StructurePack
 
 LEAST_CALPHAS = 40
@@ -38,6 +38,8 @@ class WindowConfig:
         Windows centred on a nucleic acid (not to be taken for protein).
     outer_share
         Windows pushed outwards, to the edge of the molecule or beyond it.
+    noise_share
+        Windows of nothing but the noise of a map, at full scale: what a map without protein looks like.
     centre_spread
         Standard deviation in A of the distance between the centre atom and the window's centre, per axis.
     """
@@ -47,6 +49,7 @@ class WindowConfig:
     resolution: float | None = None
     nucleic_share: float = 0.06
     outer_share: float = 0.12
+    noise_share: float = 0.04
     centre_spread: float = 8.0
 
 
@@ -84,6 +87,8 @@ class SimulatedWindows(Windows):
         rng = np.random.default_rng((self.config.seed, index))
         size = self.config.size
         conditions = draw_conditions(rng, self.config.resolution)
+        if np.random.default_rng((self.config.seed, index, 2)).uniform() < self.config.noise_share:
+            return self._noise(conditions, rng)
         padded = self._atoms_of_window(rng)
         scene = Scene(padded, conditions, size + 2 * PADDING, rng, self.device)
         inner = slice(PADDING, PADDING + size)
@@ -92,6 +97,14 @@ class SimulatedWindows(Windows):
         mask, labels = random_mask(atoms, make_labels(atoms, size, self.device), rng)
         density = random_scale(density if mask is None else density * mask, labels.near, rng)
         return density[None], labels.backbone, labels.calpha, labels.amino
+
+    def _noise(self, conditions: Conditions, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return a window of noise at full scale, in which there is nothing to find."""
+        size = self.config.size
+        nothing = self.pack[0].select(np.empty(0, np.int64))
+        labels = make_labels(nothing, size, self.device)
+        density = Scene(nothing, conditions, size, rng, self.device).noise()
+        return random_scale(density, labels.near, rng)[None], labels.backbone, labels.calpha, labels.amino
 
     def _atoms_of_window(self, rng: np.random.Generator) -> Structure:
         """Atoms of a randomly chosen, turned and placed structure, in voxel coordinates of the padded window."""
