@@ -12,15 +12,19 @@ The program in three lines:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from emodelx._core import __version__
-
 if TYPE_CHECKING:
+    from emodelx._core import __version__
     from emodelx.config import BuildConfig
     from emodelx.pipeline import BuildResult, build
 
 __all__ = ["BuildConfig", "BuildResult", "__version__", "build"]
 
-_HOMES = {"BuildConfig": "emodelx.config", "BuildResult": "emodelx.pipeline", "build": "emodelx.pipeline"}
+_HOMES = {
+    "BuildConfig": "emodelx.config",
+    "BuildResult": "emodelx.pipeline",
+    "build": "emodelx.pipeline",
+    "__version__": "emodelx._core",  # a GPU node may train without the extension
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is asked for

@@ -19,7 +19,7 @@ from emodelx.io.template_matching import NO_TEMPLATES, TemplateSet, match_templa
 from emodelx.io.templates import read_templates
 from emodelx.machine import available_memory, free_disk, gigabytes, is_writable, nearest_existing
 from emodelx.network.resample import check_voxel_size
-from emodelx.records import Floats, Prediction
+from emodelx.records import Floats, HelixTurns, Prediction
 from emodelx.report.results import ResultFiles
 from emodelx.tools.engines import require_engine
 
@@ -214,6 +214,14 @@ def resolution_line(prediction: Prediction, given: float | None) -> str:
     return (
         f"resolution: {prediction.resolution:.2f} A{beyond}, estimated from the map; "
         "give --resolution where you know better"
+    )
+
+
+def mirror_line(turns: HelixTurns) -> str:
+    """Say that a map is a mirror image, and what to do."""
+    return (
+        f"the map is a mirror image: {turns.left} turns of its helices are left-handed and {turns.right} right-handed; "
+        "flip it along one axis (in ChimeraX: volume flip #1)"
     )
 
 

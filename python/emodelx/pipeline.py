@@ -9,7 +9,7 @@ from typing import Any
 from emodelx._core import __version__
 from emodelx.config import BuildConfig, Column, Engine, ReadingConfig, RunConfig
 from emodelx.errors import InputError, NothingBuildableError
-from emodelx.inputs import Inputs, read_inputs, resolution_line
+from emodelx.inputs import Inputs, mirror_line, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
@@ -18,6 +18,7 @@ from emodelx.records import (
     CalphaModel,
     Candidates,
     DensityMap,
+    HelixTurns,
     Links,
     Placement,
     Prediction,
@@ -54,6 +55,7 @@ from emodelx.stages.composition import correct_composition
 from emodelx.stages.confidence import rate_confidence
 from emodelx.stages.copies import count_copies
 from emodelx.stages.extend import extend_ends
+from emodelx.stages.hand import count_turns
 from emodelx.stages.links import link_candidates
 from emodelx.stages.paths import rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
@@ -226,6 +228,7 @@ def run_stages(
     """
     prediction = _prediction(config, inputs, sources, stepper)
     found = stepper.step("candidates", propose_candidates, prediction, config.candidates)
+    _tell_hand(count_turns(found.record), config.no_sequence, stepper.progress)
     links = stepper.step("links", link_candidates, found, prediction, config.links)
     graph = Graph(prediction, found, links)
     if config.no_sequence:
@@ -359,6 +362,17 @@ def _read_map(inputs: Inputs, resolution: float | None, config: ReadingConfig, r
     assert inputs.reader is not None
     density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
     return read_density(density, inputs.reader.weights, inputs.reader.device, resolution, config, run)
+
+
+def _tell_hand(turns: HelixTurns, no_sequence: bool, progress: Progress) -> None:
+    """Warn of a mirror image, and of chains that nothing confirms."""
+    if turns.says_mirrored():
+        progress.warn(mirror_line(turns))
+    elif no_sequence and not turns.says_right():
+        progress.warn(
+            "no helices were recognised in the map, and without sequences nothing else tells protein from noise: "
+            "do not rely on what is traced"
+        )
 
 
 def _tell_traced(model: CalphaModel, log: RunLog) -> None:

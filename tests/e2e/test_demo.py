@@ -4,10 +4,13 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from emodelx.io.maps import read_map, write_map
 from emodelx.io.structures import read_calphas
 from emodelx.scoring import compare
 
@@ -58,3 +61,13 @@ def test_the_example_script_builds_the_same(run, tmp_path):
     for chain in chains:
         assert f"{chain['chain']} ({chain['sequence']}): {chain['built'] / chain['length']:.0%} built" in done.stdout
     assert (tmp_path / "model" / "model.cif").read_bytes() == (folder / "model" / "model.cif").read_bytes()
+
+
+def test_the_hand_of_the_map_is_told(run, emodelx, tmp_path):
+    folder, done = run
+    assert "mirror image" not in done.stdout + done.stderr
+    density = read_map(folder / "example.mrc").density
+    write_map(tmp_path / "map.mrc", replace(density, values=np.ascontiguousarray(density.values[:, ::-1])))
+    done = emodelx("check", "-v", tmp_path / "map.mrc", "-f", folder / "example.fasta")
+    assert done.returncode == 0, done.stderr
+    assert "warning: the map is a mirror image: " in done.stdout

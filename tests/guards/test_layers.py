@@ -9,6 +9,7 @@ LEVELS = (
     ("_core", "io", "symmetry", "pieces", "vectors"),
     ("stages", "network", "training", "scoring", "report", "tools"),
     ("inputs", "runlog", "search", "stepper"),
+    ("preview", "pairs"),
     ("pipeline",),
     ("batch", "demo"),
     ("",),  # the package itself: its public names

@@ -1,9 +1,16 @@
 """`emodelx check`."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emodelx.cli import options
 from emodelx.config import BuildConfig, TemplateConfig
+
+if TYPE_CHECKING:
+    from emodelx.inputs import Inputs
+    from emodelx.records import HelixTurns
 
 
 def check(
@@ -20,18 +27,23 @@ def check(
     copies: options.Copies = None,
     verbose: options.Verbose = False,  # noqa: ARG001 - read by main, which prints the traceback
 ) -> None:
-    """Read all inputs of a build, and print what each is and what is assumed; nothing is written."""
-    print_inputs(
-        BuildConfig(
-            output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
-            weights=weights, device=device, copies=options.read_copies(copies),
-            templates=TemplateConfig(files=tuple(template or ()), least_identity=template_identity),
-        )
+    """Read all inputs of a build, and print what each is and what is assumed; nothing is written.
+
+    The densest part of the map is read by the network, to say whether the map is a mirror image.
+    """
+    config = BuildConfig(
+        output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
+        weights=weights, device=device, copies=options.read_copies(copies),
+        templates=TemplateConfig(files=tuple(template or ()), least_identity=template_identity),
     )  # fmt: skip
+    from emodelx.preview import preview_turns
+
+    inputs = print_inputs(config)
+    _print_hand(preview_turns(inputs, config))
 
 
-def print_inputs(config: BuildConfig) -> None:
-    """Check the inputs of a build and print what they are."""
+def print_inputs(config: BuildConfig) -> Inputs:
+    """Check the inputs of a build, print what they are and return them."""
     from emodelx.inputs import read_inputs
 
     inputs = read_inputs(config)
@@ -40,3 +52,17 @@ def print_inputs(config: BuildConfig) -> None:
     for line in inputs.warnings():
         print(f"warning: {line}")
     print(f"ready to build {config.output / f'{config.name}.cif'}")
+    return inputs
+
+
+def _print_hand(turns: HelixTurns) -> None:
+    """Say whether the map has the hand of proteins."""
+    from emodelx.inputs import mirror_line
+
+    counted = f"{turns.right} right-handed and {turns.left} left-handed turns of helices"
+    if turns.says_mirrored():
+        print(f"warning: {mirror_line(turns)}")
+    elif turns.says_right():
+        print(f"hand: right ({counted})")
+    else:
+        print(f"hand: cannot be told from the map ({counted})")

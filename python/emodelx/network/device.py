@@ -10,6 +10,9 @@ import torch
 
 from emodelx.errors import InputError, ResourceError
 
+AMPERE = 8
+"""First generation of GPUs (major compute capability) with bfloat16; older ones emulate it."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -91,6 +94,13 @@ def _gpus_seen() -> str:
     return f"torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices"
 
 
+def computes_half(device: torch.device) -> bool:
+    """Whether the hardware computes in bfloat16: CPUs that have instructions for it, and GPUs from Ampere on."""
+    if device.type == "cpu":
+        return _cpu_has_half()
+    return device.type == "cuda" and torch.cuda.get_device_properties(device).major >= AMPERE
+
+
 def _describe_cpu(remark: str = "") -> Device:
     half = _cpu_has_half()
     return Device(torch.device("cpu"), f"CPU, {'bfloat16' if half else 'float32'}{remark}", half)
@@ -107,6 +117,6 @@ def _describe_gpu(name: str) -> Device:
         return Device(torch.device(name), "Apple GPU (mps), float32", False)
     device = torch.device(name if ":" in name else f"{name}:{torch.cuda.current_device()}")
     facts = torch.cuda.get_device_properties(device)
-    half = facts.major >= 8  # Ampere; older ones emulate bfloat16
+    half = computes_half(device)
     kind = "bfloat16" if half else "float32"
     return Device(device, f"{facts.name} ({device}, {facts.total_memory / 1e9:.0f} GB), {kind}", half)

@@ -71,6 +71,12 @@ def normalise(volume: Volume, rule: NormalisationRule, resolution: float | None 
     Volume
         float32 of the same shape, in ``[0, 1]``.
     """
+    scaled = to_scale(volume, rule, resolution)
+    return np.clip(scaled, 0, 1, out=scaled)
+
+
+def to_scale(volume: Volume, rule: NormalisationRule, resolution: float | None = None) -> Volume:
+    """Do what :func:`normalise` does, but for the clipping: no density is 0, and the rule's top value is 1."""
     if rule.name == "paper":
         return _stretch(volume, np.median(volume), _percentile(volume, rule.percentile))
     if rule.name == "published":
@@ -86,9 +92,9 @@ def normalise(volume: Volume, rule: NormalisationRule, resolution: float | None 
 
 
 def _stretch(volume: Volume, floor: np.floating, top: np.floating) -> Volume:
-    """Eq. 1: below `floor` 0, above `top` 1, linear between."""
+    """Eq. 1 without the clipping: `floor` becomes 0 and `top` 1."""
     span = max(float(top - floor), np.finfo(np.float32).tiny)
-    return np.clip((volume - floor) / np.float32(span), 0, 1, dtype=np.float32)
+    return ((volume - floor) / np.float32(span)).astype(np.float32, copy=False)
 
 
 def _percentile(values: Volume, percentile: float) -> np.floating:

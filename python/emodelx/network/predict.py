@@ -99,13 +99,41 @@ def read_density(
         When the device has not enough memory.
     """
     network, info = load_weights(weights)
+    grid, used = prepare(density, info.normalisation, resolution, run)
+    return replace(predict(grid, network, info, device, config, run), resolution=used)
+
+
+def prepare(
+    density: DensityMap, rule: NormalisationRule, resolution: float | None = None, run: RunConfig = DEFAULT_RUN
+) -> tuple[DensityMap, float | None]:
+    """Resample a map to 1 A and normalise it.
+
+    Parameters
+    ----------
+    density : DensityMap
+        As read from its file.
+    rule : NormalisationRule
+        Of the weights.
+    resolution : float, optional
+        In Angstrom; estimated from the map when None.
+    run : RunConfig
+
+    Returns
+    -------
+    tuple
+        The map as the network wants it, and the resolution used (None where the rule does not look at it).
+
+    Raises
+    ------
+    InputError
+        When the voxel size is not that of a map.
+    """
     grid = to_working_grid(density)
     with torch_threads(run.threads):
-        used = _resolution(grid.values, info.normalisation, resolution)
+        used = _resolution(grid.values, rule, resolution)
         caution = 1.0 if resolution is not None else CAUTION
-        values = normalise(grid.values, info.normalisation, used and caution * used)
-    prediction = predict(DensityMap(values, grid.origin, grid.spacing), network, info, device, config, run)
-    return replace(prediction, resolution=used)
+        values = normalise(grid.values, rule, used and caution * used)
+    return DensityMap(values, grid.origin, grid.spacing), used
 
 
 def _resolution(volume: Floats, rule: NormalisationRule, given: float | None) -> float | None:

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 from emodelx.training.augment import random_mask, random_rotation, random_scale
 from emodelx.training.labels import make_labels
 from emodelx.training.loss import Targets
-from emodelx.training.simulate import PADDING, Scene, draw_conditions
+from emodelx.training.ranks import ALONE, Ranks
+from emodelx.training.simulate import PADDING, Conditions, Scene, draw_conditions
 from emodelx.training.structures import NUCLEIC, Structure, StructurePack
 
 LEAST_CALPHAS = 40
@@ -37,6 +38,8 @@ class WindowConfig:
         Windows centred on a nucleic acid (not to be taken for protein).
     outer_share
         Windows pushed outwards, to the edge of the molecule or beyond it.
+    noise_share
+        Windows of nothing but the noise of a map, at full scale: what a map without protein looks like.
     centre_spread
         Standard deviation in A of the distance between the centre atom and the window's centre, per axis.
     """
@@ -46,10 +49,20 @@ class WindowConfig:
     resolution: float | None = None
     nucleic_share: float = 0.06
     outer_share: float = 0.12
+    noise_share: float = 0.04
     centre_spread: float = 8.0
 
 
-class SimulatedWindows(Dataset[tuple[Tensor, ...]]):
+class Windows(Dataset[tuple[Tensor, ...]]):
+    """Windows by their number, each a density ``(1, size, size, size)`` float32 and three label volumes, int64."""
+
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+
+class SimulatedWindows(Windows):
     """Simulated windows with labels.
 
     Parameters
@@ -66,17 +79,16 @@ class SimulatedWindows(Dataset[tuple[Tensor, ...]]):
 
     def __init__(self, pack: StructurePack, config: WindowConfig, count: int, device: torch.device) -> None:
         self.pack, self.config, self.count, self.device = pack, config, count, device
-        self._protein_odds = _odds(pack.calpha_counts(), LEAST_CALPHAS, 3000)
-        self._nucleic_odds = _odds(pack.nucleotide_counts(), 8, 400)
-
-    def __len__(self) -> int:
-        return self.count
+        self._protein_odds = structure_odds(pack.calpha_counts(), LEAST_CALPHAS, 3000)
+        self._nucleic_odds = structure_odds(pack.nucleotide_counts(), 8, 400)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the density ``(1, size, size, size)`` float32 and the three label volumes (int64)."""
+        """Return window number `index`."""
         rng = np.random.default_rng((self.config.seed, index))
         size = self.config.size
         conditions = draw_conditions(rng, self.config.resolution)
+        if np.random.default_rng((self.config.seed, index, 2)).uniform() < self.config.noise_share:
+            return self._noise(conditions, rng)
         padded = self._atoms_of_window(rng)
         scene = Scene(padded, conditions, size + 2 * PADDING, rng, self.device)
         inner = slice(PADDING, PADDING + size)
@@ -85,6 +97,14 @@ class SimulatedWindows(Dataset[tuple[Tensor, ...]]):
         mask, labels = random_mask(atoms, make_labels(atoms, size, self.device), rng)
         density = random_scale(density if mask is None else density * mask, labels.near, rng)
         return density[None], labels.backbone, labels.calpha, labels.amino
+
+    def _noise(self, conditions: Conditions, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return a window of noise at full scale, in which there is nothing to find."""
+        size = self.config.size
+        nothing = self.pack[0].select(np.empty(0, np.int64))
+        labels = make_labels(nothing, size, self.device)
+        density = Scene(nothing, conditions, size, rng, self.device).noise()
+        return random_scale(density, labels.near, rng)[None], labels.backbone, labels.calpha, labels.amino
 
     def _atoms_of_window(self, rng: np.random.Generator) -> Structure:
         """Atoms of a randomly chosen, turned and placed structure, in voxel coordinates of the padded window."""
@@ -109,15 +129,45 @@ class SimulatedWindows(Dataset[tuple[Tensor, ...]]):
         return structure, np.flatnonzero(structure.kind == NUCLEIC if nucleic else structure.calpha)
 
 
-def _odds(counts: NDArray[np.int64], least: int, most: int) -> NDArray[np.float64]:
+def structure_odds(counts: NDArray[np.int64], least: int, most: int) -> NDArray[np.float64]:
     """Probability of each structure: large ones more often, but less than in proportion."""
     weight = np.where(counts >= least, np.minimum(counts, most), 0) ** 0.7
     return weight / max(weight.sum(), 1e-12)
 
 
-def batches(windows: SimulatedWindows, batch: int, first: int, workers: int) -> Iterator[tuple[Tensor, Targets]]:
-    """Yield batches from window number ``first * batch`` on; the same ones for any number of workers."""
-    order = range(first * batch, len(windows))
-    loader = DataLoader(windows, batch, sampler=order, num_workers=workers, drop_last=True)
-    for density, *labels in loader:
+@dataclass(frozen=True)
+class WindowOrder:
+    """Which windows one of several processes takes: of every step's windows, in a row, its share.
+
+    Together they take what a single process with all their windows per step takes.
+
+    Attributes
+    ----------
+    batch
+        Windows per step and process.
+    first
+        Steps that are done already.
+    end
+        Number of windows.
+    ranks
+    """
+
+    batch: int
+    first: int
+    end: int
+    ranks: Ranks = ALONE
+
+    def __iter__(self) -> Iterator[int]:
+        step = self.batch * self.ranks.count
+        mine = self.batch * self.ranks.rank
+        for start in range(self.first * step, self.end - step + 1, step):
+            yield from range(start + mine, start + mine + self.batch)
+
+
+def batches(
+    windows: Windows, batch: int, first: int, workers: int, ranks: Ranks = ALONE
+) -> Iterator[tuple[Tensor, Targets]]:
+    """Yield batches from step `first` on; the same ones for any number of workers."""
+    order = WindowOrder(batch, first, len(windows), ranks)
+    for density, *labels in DataLoader(windows, batch, sampler=order, num_workers=workers):
         yield density, Targets(*labels)

@@ -19,6 +19,8 @@ from emodelx.training.loss import LossConfig
 from emodelx.training.structures import StructurePack
 from emodelx.training.train import network_of, read_checkpoint
 
+PATHS = ("data", "out", "pairs", "validation_pairs")
+"""Settings that stay on the machine."""
 CALIBRATION_SEED = 77
 CALIBRATION_WINDOWS = 64
 
@@ -64,7 +66,7 @@ def export(checkpoint: Path, data: Path, out: Path, windows: int = CALIBRATION_W
 
 def _record(state: dict[str, Any], found: Calibration) -> dict[str, Any]:
     """What the weights file tells about its training; no paths of the machine that made it."""
-    settings = {name: value for name, value in state["config"].items() if name not in ("data", "out")}
+    settings = {name: value for name, value in state["config"].items() if name not in PATHS}
     return {"settings": settings, "progress": state["progress"], "validation": asdict(found)}
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from emodelx.network.unet import Logits
 from emodelx.training.labels import IGNORED
+from emodelx.training.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -56,24 +57,29 @@ class TaskLosses(NamedTuple):
     total: Tensor
 
 
-def task_losses(logits: Logits, targets: Targets, config: LossConfig) -> TaskLosses:
-    """Class-weighted cross entropy per task over the voxels that take part, and their sum."""
-    backbone = _weighted(logits.backbone, targets.backbone, config.backbone_classes)
-    calpha = _weighted(logits.calpha, targets.calpha, config.calpha_classes)
-    amino = _unweighted(logits.amino, targets.amino)
+def task_losses(logits: Logits, targets: Targets, config: LossConfig, ranks: Ranks = ALONE) -> TaskLosses:
+    """Class-weighted cross entropy per task over the voxels that take part, and their sum.
+
+    With several processes every sum is divided by the mean weight of a process, so that the mean of their losses is
+    that of all windows together.
+    """
+    backbone = _weighted(logits.backbone, targets.backbone, config.backbone_classes, ranks)
+    calpha = _weighted(logits.calpha, targets.calpha, config.calpha_classes, ranks)
+    amino = _unweighted(logits.amino, targets.amino, ranks)
     total = config.backbone * backbone + config.calpha * calpha + config.amino * amino
     return TaskLosses(backbone, calpha, amino, total)
 
 
-def _weighted(logits: Tensor, target: Tensor, weights: tuple[float, ...]) -> Tensor:
+def _weighted(logits: Tensor, target: Tensor, weights: tuple[float, ...], ranks: Ranks) -> Tensor:
     """Eq. 12, as the weighted mean; 0 where no voxel takes part."""
     class_weights = torch.tensor(weights, device=logits.device)
     total = functional.cross_entropy(logits.float(), target, class_weights, ignore_index=IGNORED, reduction="sum")
-    return total / class_weights[target[target != IGNORED]].sum().clamp(min=1e-6)
+    return total / ranks.mean(class_weights[target[target != IGNORED]].sum()).clamp(min=1e-6)
 
 
-def _unweighted(logits: Tensor, target: Tensor) -> Tensor:
+def _unweighted(logits: Tensor, target: Tensor, ranks: Ranks) -> Tensor:
     """Mean cross entropy of the few voxels that take part, picked out first; 0 where there are none."""
     taking_part = target != IGNORED
     chosen = logits.movedim(1, -1)[taking_part].float()
-    return functional.cross_entropy(chosen, target[taking_part], reduction="sum") / taking_part.sum().clamp(min=1)
+    total = functional.cross_entropy(chosen, target[taking_part], reduction="sum")
+    return total / ranks.mean(taking_part.sum().float()).clamp(min=1e-6)

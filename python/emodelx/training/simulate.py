@@ -305,6 +305,11 @@ class Scene:
         transform += self._noise(transform)
         return self.grid.volume(transform * self._spectrum_match(transform))
 
+    def noise(self) -> Tensor:
+        """Return a map without a molecule: noise alone, its spectrum matched as that of any map."""
+        transform = self.grid.transform(self._white_noise() * self._noise_level())
+        return self.grid.volume(transform * self._spectrum_match(transform))
+
     def _molecule(self) -> Tensor:
         """Atoms less the solvent that they displace, plus disordered matter around them."""
         atoms, rng, size = self.atoms, self.rng, self.grid.size

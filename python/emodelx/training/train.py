@@ -15,10 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from emodelx.errors import InputError
+from emodelx.network.device import computes_half
 from emodelx.network.unet import Logits, NetworkConfig, build_network
 from emodelx.network.weights import load_weights
-from emodelx.training.data import SimulatedWindows, WindowConfig, batches
+from emodelx.training.data import SimulatedWindows, WindowConfig, Windows, batches
 from emodelx.training.loss import LossConfig, Targets, TaskLosses, task_losses
+from emodelx.training.pairs import load_pairs
+from emodelx.training.ranks import ALONE, Ranks
+from emodelx.training.real_windows import MixedWindows, RealWindows
 from emodelx.training.structures import StructurePack
 
 CHECKPOINT = "checkpoint.pt"
@@ -52,11 +56,15 @@ class TrainingConfig:
     average_decay
         Decay per step of the averaged weights (which are the result).
     validation_windows
-        Fixed windows of the ``val`` structures that every validation reads.
+        Fixed windows of the ``val`` structures that every validation reads, and as many of real maps.
     log_steps, validation_minutes, checkpoint_minutes
         How often.
     workers
         Processes that simulate; 0 simulates in the training process.
+    pairs, validation_pairs
+        Folders of prepared real maps to train on, and to validate on; None: simulated ones alone.
+    real_share
+        Windows that are of real maps, where there are `pairs`.
     """
 
     data: Path
@@ -75,6 +83,9 @@ class TrainingConfig:
     validation_minutes: float = 10.0
     checkpoint_minutes: float = 5.0
     workers: int = 0
+    pairs: Path | None = None
+    validation_pairs: Path | None = None
+    real_share: float = 0.5
     windows: WindowConfig = field(default_factory=WindowConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -118,23 +129,29 @@ class Trainer:
     config
         The run.
     device
-        Where it computes; on CUDA in bfloat16 autocast.
+        Where it computes; in bfloat16 autocast where the hardware has it.
     init
         Weights to start from (``.safetensors`` of the same shape).
+    ranks
+        The processes that train together; each takes `batch` windows per step. BatchNorm sees those of its own process.
     """
 
-    def __init__(self, config: TrainingConfig, device: torch.device, init: Path | None = None) -> None:
+    def __init__(
+        self, config: TrainingConfig, device: torch.device, init: Path | None = None, ranks: Ranks = ALONE
+    ) -> None:
         torch.manual_seed(config.windows.seed)
-        self.config, self.device = config, device
+        self.config, self.device, self.ranks = config, device, ranks
+        self.half = computes_half(device)
         self.network = build_network(config.network)
         if init is not None:
             self._start_from(init)
         self.network.to(device).to(memory_format=torch.channels_last_3d)
+        self.parallel = ranks.together(self.network, device)
         self.averaged = AveragedWeights(self.network, config.average_decay)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=config.weight_decay)
         self.progress = Progress()
-        self.windows = SimulatedWindows(StructurePack(config.data / "train.npz"), config.windows, ENDLESS, device)
-        self.validation = self._validation_batches()
+        self.windows = self._training_windows()
+        self.validation = self._validation_batches() if ranks.first else {}
 
     def _start_from(self, init: Path) -> None:
         network, info = load_weights(init)
@@ -142,31 +159,49 @@ class Trainer:
             raise InputError(f"{init} holds a network of another shape; leave out the start weights or the shape")
         self.network.load_state_dict(network.state_dict())
 
-    def _validation_batches(self) -> list[tuple[Tensor, Targets]]:
-        windows = replace(self.config.windows, seed=VALIDATION_SEED)
-        pack = StructurePack(self.config.data / "val.npz")
-        fixed = SimulatedWindows(pack, windows, self.config.validation_windows, self.device)
-        return list(batches(fixed, self.config.batch, 0, 0))
+    def _training_windows(self) -> Windows:
+        config, windows = self.config, self.config.windows
+        simulated = SimulatedWindows(StructurePack(config.data / "train.npz"), windows, ENDLESS, self.device)
+        if config.pairs is None:
+            return simulated
+        real = RealWindows(load_pairs(config.pairs), windows, ENDLESS, self.device)
+        return MixedWindows(simulated, real, config.real_share, windows.seed)
+
+    def _validation_batches(self) -> dict[str, list[tuple[Tensor, Targets]]]:
+        """Fixed windows by what their figures are called: simulated, and of real maps."""
+        config, windows = self.config, replace(self.config.windows, seed=VALIDATION_SEED)
+        count = config.validation_windows
+        fixed: dict[str, Windows] = {
+            "": SimulatedWindows(StructurePack(config.data / "val.npz"), windows, count, self.device)
+        }
+        if config.validation_pairs is not None:
+            real = load_pairs(config.validation_pairs)
+            fixed["real_"] = RealWindows(real, windows, count, self.device, varied=False)
+        return {name: list(batches(drawn, config.batch, 0, 0)) for name, drawn in fixed.items()}
 
     def run(self, report: Report) -> None:
         """Train until the budget is used up, then save; `report` receives every log record."""
         config, progress = self.config, self.progress
-        stream = batches(self.windows, config.batch, progress.step, config.workers)
+        stream = batches(self.windows, config.batch, progress.step, config.workers, self.ranks)
         start = time.monotonic() - progress.seconds
         checkpoint = Every(config.checkpoint_minutes * 60, progress.seconds)
         validation = Every(config.validation_minutes * 60, progress.seconds)
         running = RunningMean()
         while progress.fraction(config) < 1:
             running.add(self.step(*next(stream)))
-            progress.seconds = time.monotonic() - start
+            progress.seconds = self.ranks.of_first(time.monotonic() - start, self.device)
+            if not self.ranks.first:
+                continue
             if progress.step % config.log_steps == 0:
                 report({"kind": "train", **self._where(), **running.take()})
             if validation.due(progress.seconds):
                 report({"kind": "validation", **self._where(), **self.validate()})
             if checkpoint.due(progress.seconds):
                 self.save()
-        report({"kind": "validation", **self._where(), **self.validate()})
-        self.save()
+        if self.ranks.first:
+            report({"kind": "validation", **self._where(), **self.validate()})
+            self.save()
+        self.ranks.wait()
 
     def _where(self) -> dict[str, Any]:
         rate = self.optimiser.param_groups[0]["lr"]
@@ -177,7 +212,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.progress)
         self.network.train()
-        logits, losses = self._losses(self.network, density, targets)
+        logits, losses = self._losses(self.parallel, density, targets, self.ranks)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
@@ -186,12 +221,14 @@ class Trainer:
         self.averaged.update(self.network, self.progress.step)
         return figures(logits, losses, targets)
 
-    def _losses(self, network: nn.Module, density: Tensor, targets: Targets) -> tuple[Logits, TaskLosses]:
+    def _losses(
+        self, network: nn.Module, density: Tensor, targets: Targets, ranks: Ranks = ALONE
+    ) -> tuple[Logits, TaskLosses]:
         density = density.to(self.device, memory_format=torch.channels_last_3d)
         targets = Targets(*(volume.to(self.device) for volume in targets))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             logits = network(density)
-        return logits, task_losses(logits, targets, self.config.loss)
+        return logits, task_losses(logits, targets, self.config.loss, ranks)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -200,8 +237,10 @@ class Trainer:
         network.load_state_dict(self.averaged.values)
         network.eval()
         mean = RunningMean()
-        for density, targets in self.validation:
-            mean.add(figures(*self._losses(network, density, targets), targets))
+        for name, fixed in self.validation.items():
+            for density, targets in fixed:
+                found = figures(*self._losses(network, density, targets), targets)
+                mean.add({name + figure: value for figure, value in found.items()})
         return mean.take()
 
     def save(self) -> None:
@@ -305,7 +344,14 @@ def network_of(state: dict[str, Any]) -> NetworkConfig:
     return NetworkConfig.from_fields(state["config"]["network"])
 
 
-def train(config: TrainingConfig, device: torch.device, init: Path | None, resume: bool, report: Report) -> Path:
+def train(
+    config: TrainingConfig,
+    device: torch.device,
+    init: Path | None,
+    resume: bool,
+    report: Report,
+    ranks: Ranks = ALONE,
+) -> Path:
     """Train as `config` says and return the checkpoint.
 
     Parameters
@@ -320,11 +366,16 @@ def train(config: TrainingConfig, device: torch.device, init: Path | None, resum
         Go on from the checkpoint in ``config.out``.
     report
         Also receives every log record.
+    ranks
+        The processes that train together; the first of them writes.
     """
     config.out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, device, init)
+    trainer = Trainer(config, device, init, ranks)
     if resume:
         trainer.resume()
+    if not ranks.first:
+        trainer.run(report)
+        return config.out / CHECKPOINT
     with (config.out / LOG).open("a" if resume else "w") as log:
 
         def record(entry: dict[str, Any]) -> None:

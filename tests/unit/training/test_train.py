@@ -13,7 +13,7 @@ from emodelx.network.weights import WeightsInfo, load_weights, save_weights
 from emodelx.training import export
 from emodelx.training.calibrate import best_temperature, calibrate, match_counts, remove_class_weights
 from emodelx.training.data import SimulatedWindows, WindowConfig, batches
-from emodelx.training.labels import TARGET
+from emodelx.training.labels import IGNORED, TARGET
 from emodelx.training.loss import LossConfig, Targets
 from emodelx.training.train import Progress, RunningMean, Trainer, TrainingConfig, learning_rate, read_checkpoint, train
 
@@ -56,6 +56,22 @@ def test_window_shapes_and_range(pack):
     assert density.dtype == torch.float32
     assert 0 <= density.min() < density.max() <= 1
     assert [volume.shape for volume in labels] == [(16, 16, 16)] * 3
+
+
+def test_windows_of_noise_hold_nothing_at_full_scale(pack):
+    windows = SimulatedWindows(pack, replace(WINDOWS, noise_share=1.0), 3, CPU)
+    for density, backbone, calpha, amino in (windows[i] for i in range(3)):
+        assert 0.02 < (density > 0.9).float().mean() < 0.3
+        assert (backbone == 0).all()
+        assert (calpha == 0).all()
+        assert (amino == IGNORED).all()
+    assert torch.equal(windows[1][0], windows[1][0])
+
+
+def test_windows_of_noise_leave_the_others_as_they_are(pack):
+    some, none = (SimulatedWindows(pack, replace(WINDOWS, noise_share=share), 12, CPU) for share in (0.3, 0.0))
+    same = [torch.equal(some[i][0], none[i][0]) for i in range(12)]
+    assert 0 < sum(same) < 12
 
 
 def test_batches_start_anywhere_and_workers_change_nothing(pack):

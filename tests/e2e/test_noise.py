@@ -1,0 +1,31 @@
+"""A map of pure noise: nothing is built, or what is traced comes with a warning."""
+
+import numpy as np
+import pytest
+
+from emodelx import BuildConfig, build
+from emodelx.errors import NothingBuildableError
+from emodelx.io.maps import write_map
+from emodelx.records import DensityMap
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    path = tmp_path_factory.mktemp("noise") / "noise.mrc"
+    values = np.random.default_rng(1).standard_normal((44, 44, 44), dtype=np.float32)
+    write_map(path, DensityMap(values, np.zeros(3), np.ones(3)))
+    return path
+
+
+def test_nothing_is_built_for_a_sequence(noise, tmp_path):
+    (tmp_path / "s.fasta").write_text(
+        ">s\n" + "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSGAEKAVQVKVKALPDAQFEVV" * 2
+    )
+    with pytest.raises(NothingBuildableError):
+        build(BuildConfig(map=noise, fasta=tmp_path / "s.fasta", output=tmp_path / "m"))
+    assert not list((tmp_path / "m").glob("*.cif"))
+
+
+def test_chains_without_sequences_come_with_a_warning(noise, tmp_path):
+    result = build(BuildConfig(map=noise, no_sequence=True, output=tmp_path / "m"))
+    assert any("protein from noise" in line for line in result.report.warnings)
