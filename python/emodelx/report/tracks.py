@@ -30,7 +30,7 @@ CURVES = (("cc", "Fit to map", "#0f766e"), ("q_score", "Q-score", "#4338ca"))
 TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 FEWEST_PIXELS = 45
 """Pixels from one numbered residue to the next at least."""
-MOST_HOVERS = 8000
+MOST_HOVERS = 4000
 """Residues of a model from which only those worth a look have a text when the mouse is over them."""
 
 
