@@ -21,7 +21,7 @@ BENT = 20.0
 SLACK = 3.0
 """Angstrom by which a residue of a placed template may be further from its chain than residues reach."""
 LEAST_RUN, ROOM = 5, 5
-"""Fewer residues of a placed template by themselves, further than this from its others along the sequence, say nothing."""
+"""Fewer residues of a placed template alone, with more missing than this to either side, say nothing."""
 MOST_TWICE = 4
 """Residues that two placed templates of one chain may have in different places."""
 
