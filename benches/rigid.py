@@ -11,9 +11,9 @@ import argparse
 import json
 import multiprocessing
 import time
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from templates import KINDS, NoStore, write_template
 
 from emodelx.config import BuildConfig, RunConfig, TemplateConfig
@@ -33,18 +33,13 @@ STRANGER = "stranger"
 
 def strange(chains: list[CalphaChain], others: list[CalphaChain]) -> list[CalphaChain]:
     """The sequences of `chains` on the backbones of `others`, as far as both go."""
-    made = []
-    for i, chain in enumerate(chains):
-        other = others[i % len(others)]
-        length = min(len(chain.residues), len(other.residues))
-        made.append(CalphaChain(chain.name, chain.residues[:length], other.positions[:length], *_rest(chain, length)))
-    return made
+    return [_on_backbone(chain, others[i % len(others)]) for i, chain in enumerate(chains)]
 
 
-def _rest(chain: CalphaChain, length: int) -> list[object]:
-    """The other fields of a chain, cut to a length."""
-    fields = list(chain.__dataclass_fields__)[3:]
-    return [value[:length] if isinstance(value := getattr(chain, name), np.ndarray) else value for name in fields]
+def _on_backbone(chain: CalphaChain, other: CalphaChain) -> CalphaChain:
+    length = min(len(chain.residues), len(other.residues))
+    own = {name: getattr(chain, name)[:length] for name in ("residues", "numbers", "b_factors")}
+    return replace(chain, **own, positions=other.positions[:length])
 
 
 def case_files(case: str) -> tuple[str, Path, Path, Path, float]:

@@ -121,6 +121,8 @@ class RigidConfig:
     """Angstrom (root mean square) between distinct solutions."""
     most_chance: float = 0.01
     """Expected number of chance solutions as good as one that counts."""
+    sure_chance: float = 1e-4
+    """The same for a template whose domains need no search of their own."""
     nearby: float = 1e-3
     """Share of all poses that lie near where a template has a domain to another one, rotations included."""
     most_off: float = 15.0
@@ -129,7 +131,7 @@ class RigidConfig:
     """Springs between residues up to three apart, against the slope of the map's details."""
     stiffness_across: float = 0.5
     """Springs between other residues that touch; they tear when stretched by more than 2 A."""
-    least_right: float = 0.3
+    least_right: float = 0.15
     """Lowest probability of a residue that is placed."""
 
 

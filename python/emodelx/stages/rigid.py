@@ -25,9 +25,9 @@ SIDE_STEP = 0.75
 BROKEN, MOST_BROKEN = 12.0, 0.03
 """Angstrom between Calphas of consecutive residues that no chain spans, and the share of such steps that a template may
 have: one with more is no chain but a scrambled one."""
-COARSE = 0.6
-"""Voxel of the coarse grid, as a part of the resolution; whole Angstrom between 2 and 4."""
-LEAST_TURN, MOST_TURN = 9.0, 20.0
+COARSE = 0.75
+"""Voxel of the coarse grid, as a part of the resolution; whole Angstrom between 3 and 5."""
+LEAST_TURN, MOST_TURN = 12.0, 20.0
 """Degrees between neighbouring rotations."""
 TAIL = 20
 """Solutions of the mirror image on which the tail of chance is fitted."""
@@ -35,7 +35,9 @@ STRETCH = 15
 """Residues over which the support of the map is averaged: a template is right or wrong in stretches."""
 SAME, MOST_SHARED = 4.0, 0.2
 """Angstrom within which residues are in each other's place, and the share of such residues that a pose may have."""
-RIGHT_INTERCEPT, RIGHT_WEIGHT, LOOP_PENALTY = 0.0, 1.0, 1.5
+RIGHT_INTERCEPT, RIGHT_WEIGHT, UNSEEN = -1.5, 1.4, 2.0
+"""Log-odds of a residue to be in its place: without and per unit of support, and what those lose that went along unseen.
+Set by eye on two simulated cases of 5 and 7 A; `docs/accuracy.md` has the calibration on others."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,13 @@ class Copy:
     template: int
     poses: tuple[Pose, ...]
 
+    def whole(self) -> Points:
+        """All residues of the template: those that no pose holds go along with the surest. Shape (n, 3)."""
+        points = self.poses[0].points.copy()
+        for pose in self.poses:
+            points[pose.body.members] = pose.own()
+        return points
+
     def members(self) -> Ints:
         """Residues of the template that are placed."""
         return np.concatenate([pose.body.members for pose in self.poses])
@@ -108,10 +117,11 @@ def search_templates(
 ) -> tuple[Placement, ...]:
     """Look for templates in the map where the network read too little to place them.
 
-    Every template and its domains are correlated with the details of map and main chain, in all orientations at all
-    places. The mirror image of a body has its size, its helices and strands, and no place in the map: the scores of its
-    best solutions tell what chance gives. Solutions beyond that bend to fit the map; those that are in each other's
-    way, too many, or out of reach of their chain are dropped, the least certain first.
+    Every template, and its domains where the whole is not found beyond doubt, is correlated with the details of map and
+    main chain, in all orientations at all places. The mirror image of a body has its size, its helices and strands,
+    and no place in the map: the scores of its best solutions tell what chance gives. Solutions beyond that are taken
+    one by one, the surest first, unless they are in each other's way or too many; what belongs to one copy bends
+    together to fit the map.
 
     Parameters
     ----------
@@ -138,8 +148,11 @@ def search_templates(
     scene = _Scene.of(read_contrast(prediction, density), prediction.resolution or USUAL_RESOLUTION)
     poses: list[Pose] = []
     for n, body in enumerate(bodies):
-        told = replace(run, progress=_part_of(run, n, len(bodies)))
-        poses += _poses(body, templates[body.template], sequences, scene, config, told)
+        template = templates[body.template]
+        surely = [p for p in poses if p.body.template == body.template and p.chance <= config.sure_chance]
+        if len(surely) < sequences[template.sequence].copies:
+            told = replace(run, progress=_part_of(run, n, len(bodies)))
+            poses += _poses(body, template, sequences, scene, config, told)
     taken = [p.positions - prediction.origin for p in placements if p.is_sure()]
     copies = choose_copies(poses, templates, sequences, taken, config)
     return (*placements, *_fitted(copies, templates, sequences, scene, prediction.origin, config, run))
@@ -193,7 +206,7 @@ class _Scene:
 
     @classmethod
     def of(cls, field: Floats, resolution: float) -> "_Scene":
-        spacing = int(np.clip(round(COARSE * resolution), 2, 4))
+        spacing = int(np.clip(round(COARSE * resolution), 3, 5))
         return cls(field, coarsened(field, spacing), spacing, resolution)
 
     def search(
@@ -267,14 +280,14 @@ def right_residues(support: NDArray[np.float64], known: NDArray[np.bool_]) -> Fl
     support : ndarray, dtype=float64, shape=(n,)
         Field of the map along the main chain.
     known : ndarray, dtype=bool, shape=(n,)
-        Whether the template has the residue; otherwise it is of a loop.
+        Whether the residue was searched for; others were added, or went along with those that were.
 
     Returns
     -------
     ndarray, dtype=float32, shape=(n,)
     """
     smooth = uniform_filter1d(support, STRETCH, mode="nearest")
-    log_odds = RIGHT_INTERCEPT + RIGHT_WEIGHT * smooth - LOOP_PENALTY * ~known
+    log_odds = RIGHT_INTERCEPT + RIGHT_WEIGHT * smooth - UNSEEN * ~known
     return (1 / (1 + np.exp(-log_odds))).astype(np.float32)
 
 
@@ -369,15 +382,14 @@ def _fitted(
     bodies = []
     for copy in copies:
         template = templates[copy.template]
-        order = np.argsort(copy.members(), kind="stable")
-        numbers, points = with_loops(template.numbers[copy.members()[order]], copy.points()[order])
+        numbers, points = with_loops(template.numbers, copy.whole())
         bodies.append((numbers, points, side_chains(sequences[template.sequence].residues, numbers)))
     stiffness = (config.stiffness_along, config.stiffness_across)
     bent = _core.bend_bodies(scene.field, bodies, stiffness, threads=run.threads, progress=run.progress)
     placements = []
     for copy, (held, *_), (points, _, support) in zip(copies, bodies, bent, strict=True):
         template, chance = templates[copy.template], max(min(pose.chance for pose in copy.poses), 1e-300)
-        right = right_residues(support, np.isin(held, template.numbers))
+        right = right_residues(support, np.isin(held, template.numbers[copy.members()]))
         kept = right >= config.least_right
         placements.append(
             Placement(
