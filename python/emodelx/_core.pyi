@@ -248,6 +248,60 @@ def place_templates(
         `least` bounds.
     """
 
+def search_body(
+    field: NDArray[np.float32],
+    coarse: NDArray[np.float32],
+    spacing: float,
+    body: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
+    how: tuple[float, int, int, float],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[tuple[NDArray[np.float64], list[float], float]]:
+    """Find where a body can be in a map, in any orientation.
+
+    Parameters
+    ----------
+    field : ndarray, dtype=float32, shape=(nx, ny, nz)
+        On the 1 A grid; a pose is worth its mean over the sites of the body. Points are in Angstrom from voxel 0,0,0.
+    coarse : ndarray, dtype=float32, shape=(mx, my, mz)
+        The same, blurred to voxels of `spacing` Angstrom.
+    spacing : float
+    body : (ndarray, ndarray, ndarray)
+        Numbers of the residues (n,), ascending, their Calphas (n, 3), and atoms and reach of their side chains (n, 2).
+    how : (float, int, int, float)
+        Radians between rotations; poses that are moved uphill; poses that are returned, and how far apart they are at
+        least (root mean square, Angstrom).
+
+    Returns
+    -------
+    list of (ndarray, list, float)
+        Rotation (3, 3), shift, and worth, the best first: `points @ rotation.T + shift` is where the Calphas are.
+    """
+
+def bend_bodies(
+    field: NDArray[np.float32],
+    bodies: Sequence[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]],
+    stiffness: tuple[float, float],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[tuple[NDArray[np.float64], float, NDArray[np.float64]]]:
+    """Fit placed bodies to a map, each by itself; springs hold the distances of its residues.
+
+    Parameters
+    ----------
+    field, bodies
+        As for `search_body`.
+    stiffness : (float, float)
+        Of springs between residues up to three apart along the chain, and of the others, which tear.
+
+    Returns
+    -------
+    list of (ndarray, float, ndarray)
+        Calphas (n, 3), mean of the field over the sites, and over the main chain of every residue (n,).
+    """
+
 def trace_paths(
     points: NDArray[np.float64],
     links: _SparseArrays,

@@ -104,6 +104,38 @@ class TemplateConfig:
 
 
 @dataclass(frozen=True)
+class RigidConfig:
+    """Rigid search for templates in the map."""
+
+    most_read: float = 0.5
+    """Share of the residues that were read, from which the templates are not searched for."""
+    least_residues: int = 40
+    """Fewest residues of what is searched for."""
+    turn: float = 0.8
+    """Resolutions by which neighbouring rotations move a residue at the radius of gyration."""
+    starts: int = 1500
+    """Poses that are moved uphill, of each body."""
+    solutions: int = 40
+    """Distinct solutions that are looked at, of each body."""
+    apart: float = 6.0
+    """Angstrom (root mean square) between distinct solutions."""
+    most_chance: float = 0.01
+    """Expected number of chance solutions as good as one that counts."""
+    sure_chance: float = 1e-4
+    """The same for a template whose domains need no search of their own."""
+    nearby: float = 1e-3
+    """Share of all poses that lie near where a template has a domain to another one, rotations included."""
+    most_off: float = 15.0
+    """Angstrom (root mean square) that a domain may be off there."""
+    stiffness_along: float = 10.0
+    """Springs between residues up to three apart, against the slope of the map's details."""
+    stiffness_across: float = 0.5
+    """Springs between other residues that touch; they tear when stretched by more than 2 A."""
+    least_right: float = 0.15
+    """Lowest probability of a residue that is placed."""
+
+
+@dataclass(frozen=True)
 class RegistrationConfig:
     """Sequence and chain registration."""
 
@@ -278,6 +310,7 @@ class BuildConfig:
     links: LinkConfig = LinkConfig()
     traces: TraceConfig = TraceConfig()
     templates: TemplateConfig = TemplateConfig()
+    rigid: RigidConfig = RigidConfig()
     registration: RegistrationConfig = RegistrationConfig()
     counting: CountConfig = CountConfig()
     paths: PathConfig = PathConfig()

@@ -3,11 +3,12 @@
 import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from shlex import join
 from typing import Any
 
 from emodelx._core import __version__
-from emodelx.config import BuildConfig, Column, Engine, ReadingConfig, RunConfig
+from emodelx.config import BuildConfig, CandidateConfig, Column, Engine, ReadingConfig, RunConfig
 from emodelx.errors import InputError, NothingBuildableError
 from emodelx.inputs import Inputs, mirror_line, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
@@ -61,6 +62,7 @@ from emodelx.stages.paths import rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
 from emodelx.stages.refine import judge_refinement, refine_model
 from emodelx.stages.register import register_sequences
+from emodelx.stages.rigid import search_templates
 from emodelx.stages.templates import place_templates
 from emodelx.stages.thread import thread_gaps
 from emodelx.stages.traces import sample_traces
@@ -204,6 +206,11 @@ def _tell_templates(templates: list[TemplateUse], log: RunLog) -> None:
             log.warn(f"{name}: not found in the map, so nothing of it was used; is it the right fold and hand?")
             continue
         log.note(f"{name}: {use.placed} of {use.residues} residues found in {use.pieces} rigid pieces")
+        if use.chance is not None:
+            log.note(
+                f"{name}: the network reads too little here; {use.searched} pieces were found by rigid search in the "
+                f"map, the surest where chance would give {use.chance:.0e}"
+            )
         if use.contradicted:
             log.warn(f"{name}: {use.contradicted} residues lie elsewhere in the map, and were built there")
         if use.spare:
@@ -227,14 +234,37 @@ def run_stages(
     stepper : Stepper
     """
     prediction = _prediction(config, inputs, sources, stepper)
-    found = stepper.step("candidates", propose_candidates, prediction, config.candidates)
+    propose = partial(_propose, needed=not inputs.templates.templates)
+    found = stepper.step("candidates", propose, prediction, config.candidates)
     _tell_hand(count_turns(found.record), config.no_sequence, stepper.progress)
     links = stepper.step("links", link_candidates, found, prediction, config.links)
-    graph = Graph(prediction, found, links)
+    graph = Graph(prediction, found, links, _density(inputs, sources))
     if config.no_sequence:
         return prediction, found.record, (), _trace(config, graph, stepper)
     templates = Kept(inputs.templates.templates, _template_key(config, sources))
     return prediction, found.record, *_register(config, inputs, graph, templates, stepper)
+
+
+def _density(inputs: Inputs, sources: dict[str, InputFile]) -> Kept[DensityMap | None]:
+    """The map as it was read, inside the mask; None where the build starts from a prediction."""
+    if inputs.map is None:
+        return Kept(None, "")
+    key = digest(*(sources[role].sha256 for role in ("map", "mask") if role in sources))
+    if inputs.mask is None:
+        return Kept(inputs.map.density, key)
+    from emodelx.network.predict import masked  # torch takes seconds to load
+
+    return Kept(masked(inputs.map.density, inputs.mask), key)
+
+
+def _propose(prediction: Prediction, config: CandidateConfig, run: RunConfig, *, needed: bool) -> Candidates:
+    """Candidates; none at all where the network reads nothing and something else can be built."""
+    try:
+        return propose_candidates(prediction, config, run)
+    except NothingBuildableError:
+        if needed:
+            raise
+        return Candidates.none()
 
 
 def _atoms(
@@ -304,6 +334,7 @@ class Graph:
     prediction: Kept[Prediction]
     candidates: Kept[Candidates]
     links: Kept[Links]
+    density: Kept[DensityMap | None]
 
 
 def _trace(config: BuildConfig, graph: Graph, stepper: Stepper) -> Kept[CalphaModel]:
@@ -328,12 +359,14 @@ def _register(
     scores = step("scores", propagate_scores, typed, hops)
     placed = step("templates", place_templates, typed, links, sequences, templates, config.templates)
     fragments = step("fragments", register_sequences, typed, links, sequences, placed, config.registration)
+    view = Kept((prediction.record, graph.density.record), digest(prediction.key, graph.density.key))
+    placed = step("rigid search", search_templates, placed, fragments, sequences, templates, view, config.rigid)
     chains = step("chains", register_chains, fragments, typed, sequences, templates, placed)
     threaded = step("threading", thread_gaps, chains, typed, links, scores, config.threading)
     bridged = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
     completed = step("completion", complete_chains, bridged, prediction, config.templates)
     extended = step("extension", extend_ends, completed, prediction)
-    rated = step("confidence", lambda m, c, s, _: rate_confidence(m, c, s), extended, typed, sequences)
+    rated = step("confidence", lambda m, c, s, p, _: rate_confidence(m, c, s, p), extended, typed, sequences, placed)
     return placed.record, rated
 
 

@@ -158,11 +158,19 @@ class Candidates:
         _require(self.ca_score.shape == (n,) and self.bb_score.shape == (n,), "scores must have shape (n,)")
         _require(self.type_prob.shape == (n, 20), "type_prob must have shape (n, 20)")
 
+    @classmethod
+    def none(cls) -> "Candidates":
+        """Return no candidate at all: the network reads nothing."""
+        nothing = np.zeros(0, np.float32)
+        return cls(np.zeros((0, 3)), nothing, nothing, np.zeros((0, len(AMINO_ACIDS)), np.float32))
+
     def __len__(self) -> int:
         return len(self.positions)
 
     def type_odds(self) -> Floats:
         """Odds of every type against a random candidate of the map; never below `ODDS_FLOOR`. Shape (n, 20)."""
+        if len(self) == 0:
+            return np.zeros_like(self.type_prob)
         background = np.maximum(self.type_prob.mean(axis=0), 1e-4)
         return (ODDS_FLOOR + (1 - ODDS_FLOOR) * self.type_prob / background).astype(np.float32)
 
@@ -303,6 +311,8 @@ class Placement:
         Standard deviations by which the types fit better than with the sequence shifted.
     spare : bool
         Whether it belongs to a copy beyond those that the model is to have.
+    right : ndarray or None, dtype=float32, shape=(m,)
+        Probability that a residue is in its place; only what was found by rigid search has it.
     """
 
     template: int
@@ -312,13 +322,15 @@ class Placement:
     score: float
     types: float
     spare: bool = False
+    right: Floats | None = None
 
     def __post_init__(self) -> None:
         _require(self.positions.shape == (len(self.numbers), 3), "positions must have shape (m, 3)")
 
     def is_sure(self) -> bool:
         """Whether it is right beyond doubt, residue by residue; smaller pieces can be wrong."""
-        return self.score >= SURE_SCORE and self.types >= SURE_TYPES and not self.spare
+        read = self.score >= SURE_SCORE and self.types >= SURE_TYPES
+        return (read or self.right is not None) and not self.spare
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import sys
 LEVELS = (
     ("errors", "constants"),
     ("config", "records", "progress", "machine"),
-    ("_core", "io", "symmetry", "pieces", "vectors"),
+    ("_core", "io", "symmetry", "pieces", "vectors", "contrast", "domains", "loops"),
     ("stages", "network", "training", "scoring", "report", "tools"),
     ("inputs", "runlog", "search", "stepper"),
     ("preview", "pairs"),
@@ -23,6 +23,7 @@ SIDEWAYS = {
     ("config", "machine"),
     ("pieces", "symmetry"),
     ("io", "symmetry"),
+    ("loops", "vectors"),
 }
 """Imports within a level that are meant."""
 TRAINING_MAY_USE = {"torch", "numpy", "safetensors", *sys.stdlib_module_names}

@@ -87,6 +87,10 @@ class TemplateUse:
         Rigid pieces that were found, and those of them that belong to copies in excess.
     contradicted : int
         Residues of the model further than 4 A from where the placed template has them.
+    searched : int
+        Those of the pieces that rigid search found.
+    chance : float or None
+        Expected number of chance solutions as good as the surest of those; None without any.
     """
 
     template: str
@@ -96,6 +100,8 @@ class TemplateUse:
     pieces: int
     spare: int
     contradicted: int
+    searched: int = 0
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +205,9 @@ def template_use(
 
 def _use_of(index: int, template: Template, placements: Sequence[Placement], model: CalphaModel) -> TemplateUse:
     own = [placement for placement in placements if placement.template == index]
-    placed = {int(number) for placement in own for number in placement.numbers}
+    held = {int(number) for placement in own for number in placement.numbers}
+    placed = held & {int(number) for number in template.numbers}
+    searched = [placement.score for placement in own if placement.right is not None]
     own_chains = [chain for chain in model.chains if chain.sequence == template.sequence]
     off = [
         np.linalg.norm((chain.positions - chain.reference)[template.numbers], axis=1)
@@ -214,6 +222,8 @@ def _use_of(index: int, template: Template, placements: Sequence[Placement], mod
         pieces=len(own),
         spare=sum(placement.spare for placement in own),
         contradicted=int(sum((distance > CONTRADICTION).sum() for distance in off)),
+        searched=len(searched),
+        chance=float(np.exp(-max(searched))) if searched else None,
     )
 
 

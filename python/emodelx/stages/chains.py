@@ -1,8 +1,10 @@
 """Chain registration: fragments become the copies of their sequences (Algorithm 1)."""
 
 from collections.abc import Sequence as Sequences
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emodelx import _core
 from emodelx.config import RunConfig
@@ -65,10 +67,29 @@ def register_chains(
         for piece in pieces:
             if piece.sequence == i and piece not in anchors:
                 attach(piece, members)
+        lacking = _lacking(i, len(sequence.residues), placements, templates)
         chains += [
-            _chain(i, name, len(sequence.residues), own, models) for name, own in zip(names, members, strict=True)
+            _without_loops(_chain(i, name, len(sequence.residues), own, models), lacking)
+            for name, own in zip(names, members, strict=True)
         ]
     return CalphaModel(tuple(sequences), tuple(chains))
+
+
+def _lacking(
+    sequence: int, length: int, placements: Sequences[Placement], templates: Sequences[Template]
+) -> NDArray[np.bool_]:
+    """Which residues are placed, and are not in the template that they were placed with. Shape (length,)."""
+    lacking = np.zeros(length, np.bool_)
+    for p in placements:
+        if p.sequence == sequence:
+            lacking[np.setdiff1d(p.numbers, templates[p.template].numbers)] = True
+    return lacking
+
+
+def _without_loops(chain: Chain, lacking: NDArray[np.bool_]) -> Chain:
+    """The chain with the loops that rigid search added marked as bridged."""
+    loops = lacking & (chain.provenance == Provenance.TEMPLATE)
+    return replace(chain, provenance=np.where(loops, Provenance.BRIDGED, chain.provenance).astype(np.uint8))
 
 
 def _is_found(index: int, template: Template, placements: Sequences[Placement]) -> bool:

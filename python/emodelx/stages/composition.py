@@ -31,6 +31,8 @@ def correct_composition(candidates: Candidates, sequences: Iterable[Sequence]) -
     Candidates
         The same candidates with corrected `type_prob`.
     """
+    if len(candidates) == 0:
+        return candidates
     target = composition(sequences)
     read = np.maximum(candidates.type_prob.astype(np.float64), 1e-9)
     weights = np.ones(20)

@@ -43,7 +43,7 @@ def count_copies(
     """
     if all(sequence.told for sequence in sequences):
         return tuple(sequences)
-    most = [s.copies if s.told else ceil(config.excess * len(candidates) / len(s.residues)) for s in sequences]
+    most = [s.copies if s.told else max(ceil(config.excess * len(candidates) / len(s.residues)), 1) for s in sequences]
     sizes = _copy_sizes(candidates, links, sequences, most, registration, run)
     return tuple(
         sequence if sequence.told else replace(sequence, copies=_full_enough(size, config.least_part))

@@ -68,6 +68,8 @@ def place_templates(
     own = ([p for p in placements if p.template == index] for index in range(len(templates)))
     believed = [p for pieces, template in zip(own, templates, strict=True) for p in _believed(pieces, template)]
     placements = sorted(believed, key=lambda placement: -placement.score)
+    if not placements:
+        return ()
     spare = _spare(placements, sequences, candidates.positions, run)
     return tuple(replace(placement, spare=i in spare) for i, placement in enumerate(placements))
 

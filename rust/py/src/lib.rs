@@ -17,6 +17,7 @@ mod propagate;
 mod qscore;
 mod refine;
 mod register;
+mod rigid;
 mod sidechains;
 mod stride;
 mod thread;
@@ -47,5 +48,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(refine::map_correlations, module)?)?;
     module.add_function(wrap_pyfunction!(bfactors::correlate_b_factors, module)?)?;
     module.add_function(wrap_pyfunction!(register::register_runs, module)?)?;
+    module.add_function(wrap_pyfunction!(rigid::search_body, module)?)?;
+    module.add_function(wrap_pyfunction!(rigid::bend_bodies, module)?)?;
     Ok(())
 }

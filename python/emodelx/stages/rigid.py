@@ -1,0 +1,400 @@
+"""Rigid search: where the network reads too little, templates are looked for in the map as whole bodies."""
+
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Sequences
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+from scipy.spatial import KDTree
+
+from emodelx import _core
+from emodelx.config import RigidConfig, RunConfig
+from emodelx.constants import CA_DISTANCE, HEAVY_ATOMS
+from emodelx.contrast import USUAL_RESOLUTION, coarsened, read_contrast
+from emodelx.domains import split_domains
+from emodelx.loops import with_loops
+from emodelx.records import DensityMap, Floats, Fragment, Ints, Placement, Points, Prediction, Sequence, Template
+
+MAIN_CHAIN_ATOMS = 4
+UNKNOWN_SIDE = (3.0, 2.0)
+"""Atoms of a side chain of unknown type, and the distance of their middle from the Calpha in Angstrom."""
+SIDE_STEP = 0.75
+"""Angstrom by which every atom takes the middle of a side chain further out, beyond the first."""
+BROKEN, MOST_BROKEN = 12.0, 0.03
+"""Angstrom between Calphas of consecutive residues that no chain spans, and the share of such steps that a template may
+have: one with more is no chain but a scrambled one."""
+COARSE = 0.75
+"""Voxel of the coarse grid, as a part of the resolution; whole Angstrom between 3 and 5."""
+LEAST_TURN, MOST_TURN = 12.0, 20.0
+"""Degrees between neighbouring rotations."""
+TAIL = 20
+"""Solutions of the mirror image on which the tail of chance is fitted."""
+STRETCH = 15
+"""Residues over which the support of the map is averaged: a template is right or wrong in stretches."""
+SAME, MOST_SHARED = 4.0, 0.2
+"""Angstrom within which residues are in each other's place, and the share of such residues that a pose may have."""
+RIGHT_INTERCEPT, RIGHT_WEIGHT, UNSEEN = -1.5, 1.4, 2.0
+"""Log-odds of a residue to be in its place: without and per unit of support, and what those lose that went along unseen.
+Set by eye on two simulated cases of 5 and 7 A; `docs/accuracy.md` has the calibration on others."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A template, or a domain of one, that is looked for.
+
+    Attributes
+    ----------
+    template : int
+        Index of the template.
+    members : ndarray, dtype=int64, shape=(m,)
+        Residues of the template that it holds.
+    """
+
+    template: int
+    members: Ints
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a body may be.
+
+    Attributes
+    ----------
+    body : Body
+    points : ndarray, dtype=float64, shape=(n, 3)
+        All residues of its template, in Angstrom from voxel 0,0,0.
+    chance : float
+        Expected number of chance solutions that score as high.
+    """
+
+    body: Body
+    points: Points
+    chance: float
+
+    def own(self) -> Points:
+        """The residues of the body. Shape (m, 3)."""
+        return self.points[self.body.members]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One copy of a template, found as a whole or domain by domain: the poses of its bodies, the first the surest."""
+
+    template: int
+    poses: tuple[Pose, ...]
+
+    def whole(self) -> Points:
+        """All residues of the template: those that no pose holds go along with the surest. Shape (n, 3)."""
+        points = self.poses[0].points.copy()
+        for pose in self.poses:
+            points[pose.body.members] = pose.own()
+        return points
+
+    def members(self) -> Ints:
+        """Residues of the template that are placed."""
+        return np.concatenate([pose.body.members for pose in self.poses])
+
+    def points(self) -> Points:
+        """Where they are. Shape (len(members), 3)."""
+        return np.concatenate([pose.own() for pose in self.poses])
+
+    def off(self, pose: Pose) -> float:
+        """Distance (root mean square) in Angstrom of a pose from where the template has it to the copy."""
+        members = pose.body.members
+        return min(float(np.sqrt(((p.points[members] - pose.own()) ** 2).sum(axis=1).mean())) for p in self.poses)
+
+
+def search_templates(
+    placements: Sequences[Placement],
+    fragments: Sequences[Fragment],
+    sequences: Sequences[Sequence],
+    templates: Sequences[Template],
+    view: tuple[Prediction, DensityMap | None],
+    config: RigidConfig,
+    run: RunConfig,
+) -> tuple[Placement, ...]:
+    """Look for templates in the map where the network read too little to place them.
+
+    Every template, and its domains where the whole is not found beyond doubt, is correlated with the details of map and
+    main chain, in all orientations at all places. The mirror image of a body has its size, its helices and strands,
+    and no place in the map: the scores of its best solutions tell what chance gives. Solutions beyond that are taken
+    one by one, the surest first, unless they are in each other's way or too many; what belongs to one copy bends
+    together to fit the map.
+
+    Parameters
+    ----------
+    placements : sequence of Placement
+        What was placed residue by residue; it stays.
+    fragments : sequence of Fragment
+        What was read.
+    sequences : sequence of Sequence
+    templates : sequence of Template
+    view : (Prediction, DensityMap or None)
+        What the network read, and the map where the build starts from one.
+    config : RigidConfig
+    run : RunConfig
+
+    Returns
+    -------
+    tuple of Placement
+        The given ones, then those of the search, the most certain first.
+    """
+    bodies = [b for i, t in enumerate(templates) if not _is_placed(i, t, placements, sequences) for b in _bodies(i, t)]
+    if not bodies or _share_read(placements, fragments, sequences) >= config.most_read:
+        return tuple(placements)
+    prediction, density = view
+    scene = _Scene.of(read_contrast(prediction, density), prediction.resolution or USUAL_RESOLUTION)
+    poses: list[Pose] = []
+    for n, body in enumerate(bodies):
+        template = templates[body.template]
+        surely = [p for p in poses if p.body.template == body.template and p.chance <= config.sure_chance]
+        if len(surely) < sequences[template.sequence].copies:
+            told = replace(run, progress=_part_of(run, n, len(bodies)))
+            poses += _poses(body, template, sequences, scene, config, told)
+    taken = [p.positions - prediction.origin for p in placements if p.is_sure()]
+    copies = choose_copies(poses, templates, sequences, taken, config)
+    return (*placements, *_fitted(copies, templates, sequences, scene, prediction.origin, config, run))
+
+
+def _share_read(
+    placements: Sequences[Placement], fragments: Sequences[Fragment], sequences: Sequences[Sequence]
+) -> float:
+    """Share of the residues that were read or placed already."""
+    expected = sum(len(s.residues) * s.copies for s in sequences)
+    read = sum(int((f.candidates >= 0).sum()) for f in fragments)
+    placed = sum(len(p.numbers) for p in placements if p.is_sure())
+    return max(read, placed) / expected
+
+
+def _is_placed(
+    index: int, template: Template, placements: Sequences[Placement], sequences: Sequences[Sequence]
+) -> bool:
+    """Whether most of a template was placed in all copies."""
+    held = sum(len(p.numbers) for p in placements if p.template == index and p.is_sure())
+    return held >= 0.5 * len(template.numbers) * sequences[template.sequence].copies
+
+
+def _bodies(index: int, template: Template) -> Iterator[Body]:
+    """What of a template is worth looking for: all of it, and its domains."""
+    following = np.diff(template.numbers) == 1
+    steps = np.linalg.norm(np.diff(template.positions, axis=0), axis=1)[following]
+    if len(template.numbers) < RigidConfig.least_residues or (steps > BROKEN).sum() > MOST_BROKEN * len(steps):
+        return
+    yield Body(index, np.arange(len(template.numbers)))
+    label = split_domains(template.positions)
+    if label.any():
+        for domain in np.unique(label):
+            yield Body(index, np.flatnonzero(label == domain))
+
+
+def _part_of(run: RunConfig, part: int, parts: int) -> Callable[[int, int], None] | None:
+    """Progress of one of several searches as progress of all."""
+    told = run.progress
+    return None if told is None else lambda done, total: told(part * total + done, parts * total)
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """The field that is searched, coarse and fine."""
+
+    field: Floats
+    coarse: Floats
+    spacing: int
+    resolution: float
+
+    @classmethod
+    def of(cls, field: Floats, resolution: float) -> "_Scene":
+        spacing = int(np.clip(round(COARSE * resolution), 3, 5))
+        return cls(field, coarsened(field, spacing), spacing, resolution)
+
+    def search(
+        self, body: tuple[Ints, Points, Points], config: RigidConfig, run: RunConfig
+    ) -> list[tuple[Points, Points, float]]:
+        radius = np.sqrt(((body[1] - body[1].mean(axis=0)) ** 2).sum(axis=1).mean())
+        turn = np.clip(np.degrees(config.turn * self.resolution / radius), LEAST_TURN, MOST_TURN)
+        how = (float(np.radians(turn)), config.starts, config.solutions, config.apart)
+        found = _core.search_body(
+            self.field, self.coarse, float(self.spacing), body, how, threads=run.threads, progress=run.progress
+        )
+        return [(rotation, np.array(shift), score) for rotation, shift, score in found]
+
+
+def _poses(
+    body: Body,
+    template: Template,
+    sequences: Sequences[Sequence],
+    scene: _Scene,
+    config: RigidConfig,
+    run: RunConfig,
+) -> list[Pose]:
+    """The best poses of a body, with what chance explains of them."""
+    numbers, points = template.numbers[body.members], template.positions[body.members]
+    sides = side_chains(sequences[template.sequence].residues, numbers)
+    told = [replace(run, progress=_part_of(run, half, 2)) for half in range(2)]
+    found = scene.search((numbers, points, sides), config, told[0])
+    mirrored = scene.search((numbers, points * [1.0, 1.0, -1.0], sides), config, told[1])
+    chance = chance_solutions(np.array([score for *_, score in found]), np.array([score for *_, score in mirrored]))
+    return [
+        Pose(body, template.positions @ rotation.T + shift, float(expected))
+        for (rotation, shift, _), expected in zip(found, chance, strict=True)
+    ]
+
+
+def side_chains(residues: str, numbers: Ints) -> Points:
+    """Atoms of side chains, and the distance of their middle from the Calpha in Angstrom. Shape (n, 2)."""
+    atoms = [
+        len(HEAVY_ATOMS[residues[i]].split()) - MAIN_CHAIN_ATOMS if residues[i] in HEAVY_ATOMS else -1 for i in numbers
+    ]
+    return np.array(
+        [UNKNOWN_SIDE if n < 0 else (n, CA_DISTANCE * 0.4 + SIDE_STEP * 0.5 * max(n - 1, 0)) for n in atoms]
+    )
+
+
+def chance_solutions(scores: NDArray[np.float64], mirrored: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Expected number of chance solutions with at least these scores.
+
+    Parameters
+    ----------
+    scores, mirrored : ndarray, dtype=float64, descending
+        Scores of the solutions of a body, and of its mirror image, which are chance.
+
+    Returns
+    -------
+    ndarray, dtype=float64, shape=(len(scores),)
+        By the exponential tail of the scores of the mirror image, the best `TAIL` of them.
+    """
+    tail = mirrored[: TAIL + 1]
+    if len(tail) < 3:
+        return np.full(len(scores), np.inf)
+    scale = max(float((tail[:-1] - tail[-1]).mean()), 1e-6)
+    return (len(tail) - 1) * np.exp(-(scores - tail[-1]) / scale)
+
+
+def right_residues(support: NDArray[np.float64], known: NDArray[np.bool_]) -> Floats:
+    """Probability that every residue of a fitted copy is within 3 A of its place.
+
+    Parameters
+    ----------
+    support : ndarray, dtype=float64, shape=(n,)
+        Field of the map along the main chain.
+    known : ndarray, dtype=bool, shape=(n,)
+        Whether the residue was searched for; others were added, or went along with those that were.
+
+    Returns
+    -------
+    ndarray, dtype=float32, shape=(n,)
+    """
+    smooth = uniform_filter1d(support, STRETCH, mode="nearest")
+    log_odds = RIGHT_INTERCEPT + RIGHT_WEIGHT * smooth - UNSEEN * ~known
+    return (1 / (1 + np.exp(-log_odds))).astype(np.float32)
+
+
+def choose_copies(
+    poses: Sequences[Pose],
+    templates: Sequences[Template],
+    sequences: Sequences[Sequence],
+    taken: Sequences[Points],
+    config: RigidConfig,
+) -> list[Copy]:
+    """Choose poses one by one, the surest first, that are not in each other's way.
+
+    A domain near where its template has it to a chosen one of the same copy is found in a small part of all space, so
+    chance has less to offer there.
+
+    Parameters
+    ----------
+    poses : sequence of Pose
+        Of all bodies.
+    templates : sequence of Template
+    sequences : sequence of Sequence
+    taken : sequence of ndarray, shape=(k, 3)
+        Residues placed before.
+    config : RigidConfig
+
+    Returns
+    -------
+    list of Copy
+        No residue more often than its sequence has copies.
+    """
+    copies: list[Copy] = []
+    left = [pose for pose in poses if pose.chance * config.nearby <= config.most_chance]
+    while left:
+        homes = [_home(pose, copies, config) for pose in left]
+        chance = [p.chance if home is None else p.chance * config.nearby for p, home in zip(left, homes, strict=True)]
+        best = int(np.argmin(chance))
+        if chance[best] > config.most_chance:
+            break
+        pose, home = left.pop(best), homes[best]
+        if _is_free(pose, [*taken, *(copy.points() for copy in copies)]) and _is_wanted(
+            pose, copies, templates, sequences
+        ):
+            if home is None:
+                copies.append(Copy(pose.body.template, (pose,)))
+            else:
+                copies[home] = replace(copies[home], poses=(*copies[home].poses, pose))
+    return copies
+
+
+def _home(pose: Pose, copies: Sequences[Copy], config: RigidConfig) -> int | None:
+    """The copy that a domain belongs to: where the template has it nearly there, and which lacks it."""
+    off = [
+        copy.off(pose)
+        if copy.template == pose.body.template and not np.isin(pose.body.members, copy.members()).any()
+        else np.inf
+        for copy in copies
+    ]
+    return int(np.argmin(off)) if off and min(off) < config.most_off else None
+
+
+def _is_free(pose: Pose, taken: Sequences[Points]) -> bool:
+    if not taken:
+        return True
+    near = KDTree(np.concatenate(list(taken))).query(pose.own())[0] < SAME
+    return bool(near.mean() <= MOST_SHARED)
+
+
+def _is_wanted(
+    pose: Pose, copies: Sequences[Copy], templates: Sequences[Template], sequences: Sequences[Sequence]
+) -> bool:
+    """Whether the sequence has copies left for most residues of a pose."""
+    template = templates[pose.body.template]
+    sequence = sequences[template.sequence]
+    held = np.zeros(len(sequence.residues))
+    for copy in copies:
+        other = templates[copy.template]
+        if other.sequence == template.sequence:
+            held[other.numbers[copy.members()]] += 1
+    return bool((held[template.numbers[pose.body.members]] < sequence.copies).mean() > 1 - MOST_SHARED)
+
+
+def _fitted(
+    copies: Sequences[Copy],
+    templates: Sequences[Template],
+    sequences: Sequences[Sequence],
+    scene: _Scene,
+    origin: Points,
+    config: RigidConfig,
+    run: RunConfig,
+) -> list[Placement]:
+    """Bend the copies to fit the map, and keep the residues that it supports."""
+    bodies = []
+    for copy in copies:
+        template = templates[copy.template]
+        numbers, points = with_loops(template.numbers, copy.whole())
+        bodies.append((numbers, points, side_chains(sequences[template.sequence].residues, numbers)))
+    stiffness = (config.stiffness_along, config.stiffness_across)
+    bent = _core.bend_bodies(scene.field, bodies, stiffness, threads=run.threads, progress=run.progress)
+    placements = []
+    for copy, (held, *_), (points, _, support) in zip(copies, bodies, bent, strict=True):
+        template, chance = templates[copy.template], max(min(pose.chance for pose in copy.poses), 1e-300)
+        right = right_residues(support, np.isin(held, template.numbers[copy.members()]))
+        kept = right >= config.least_right
+        placements.append(
+            Placement(
+                copy.template, template.sequence, held[kept], points[kept] + origin, -float(np.log(chance)), 0.0,
+                right=right[kept],
+            )
+        )  # fmt: skip
+    return placements

@@ -1,0 +1,134 @@
+"""Rigid search: copies, overlaps, what chance explains, wrong templates, when it is not needed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
+
+from emodelx.config import RigidConfig, RunConfig
+from emodelx.demo.fold import fold
+from emodelx.records import DensityMap, Fragment, Prediction, Sequence, Template
+from emodelx.stages.rigid import Body, Pose, chance_solutions, choose_copies, search_templates, side_chains
+
+RUN = RunConfig(threads=1)
+FAST = RigidConfig(starts=100, turn=1.2)
+PLAN = "LLLHHHHHHHHHHHHLLLLEEEEEELLLLHHHHHHHHHHHHHHLLLLLHHHHHHHHHHLLLEEEEEELLL"
+
+
+def calphas(seed=3):
+    points = fold(PLAN, np.random.default_rng(seed)).xyz[:, 1]
+    return points - points.mean(axis=0)
+
+
+CHAIN = calphas()
+LENGTH = len(CHAIN)
+SEQUENCE = Sequence("s", "ACDEFGHIKLMNPQRSTVWY" * 4, copies=2)
+SEQUENCE = replace(SEQUENCE, residues=SEQUENCE.residues[:LENGTH])
+TEMPLATE = Template("t", 0, np.arange(LENGTH), CHAIN)
+TURN = Rotation.from_rotvec([0.8, -1.1, 0.4]).as_matrix()
+PLACES = [CHAIN @ TURN.T + [30, 30, 30], CHAIN @ TURN + [30, 30, 78]]
+SHAPES = {1: (60, 60, 60), 2: (60, 60, 108)}
+
+
+def planted(places):
+    """A map of copies with noise, and a network that reads nothing."""
+    rng, shape = np.random.default_rng(0), SHAPES[len(places)]
+    volume = np.zeros(shape)
+    for points in places:
+        for part in np.linspace(0, 1, 3)[:2]:
+            between = points[:-1] * (1 - part) + points[1:] * part
+            np.add.at(volume, tuple(np.round(between).astype(int).T), 1.0)
+    smooth = gaussian_filter(volume, 2.0)
+    noise = gaussian_filter(rng.normal(size=shape), 2.0)
+    values = smooth / smooth.std() + noise / noise.std() * 0.5
+    empty = np.zeros(shape, np.float32)
+    nothing = np.zeros(0, np.int64), np.zeros((0, 20), np.float32)
+    origin = np.array([5.0, -3.0, 2.0])
+    prediction = Prediction(empty, empty, *nothing, origin, resolution=5.0)
+    return prediction, DensityMap(values.astype(np.float32), origin, np.ones(3))
+
+
+def search(template, view, copies=2, fragments=()):
+    sequences = [replace(SEQUENCE, copies=copies)]
+    return search_templates((), fragments, sequences, [template], view, FAST, RUN)
+
+
+def test_both_copies_are_found():
+    view = planted(PLACES)
+    found = search(TEMPLATE, view)
+    assert len(found) == 2
+    assert all(p.is_sure() for p in found)
+    for placement in found:
+        off = [np.linalg.norm(placement.positions - view[0].origin - p[placement.numbers], axis=1) for p in PLACES]
+        assert min(map(np.median, off)) < 1.0
+
+
+def test_no_more_copies_than_asked_for():
+    assert len(search(TEMPLATE, planted(PLACES), copies=1)) == 1
+
+
+@pytest.mark.parametrize("wrong", ["mirror", "scrambled", "another"])
+def test_a_wrong_template_is_refused(wrong):
+    rng = np.random.default_rng(1)
+    points = {
+        "mirror": CHAIN * [1, 1, -1],
+        "scrambled": np.concatenate([CHAIN[i : i + 8] for i in rng.permutation(np.arange(0, LENGTH, 8))]),
+        "another": calphas(8),
+    }[wrong]
+    assert search(replace(TEMPLATE, positions=np.ascontiguousarray(points)), planted(PLACES[:1]), copies=1) == ()
+
+
+def test_what_was_read_needs_no_search():
+    read = Fragment(0, 0, np.arange(LENGTH), np.ones(LENGTH, np.float32))
+    assert search(TEMPLATE, planted(PLACES), copies=1, fragments=(read,)) == ()
+
+
+def test_progress_goes_from_start_to_end():
+    seen = []
+    told = replace(RUN, progress=lambda done, total: seen.append(done / max(total, 1)))
+    search_templates((), (), [SEQUENCE], [TEMPLATE], planted(PLACES[:1]), replace(FAST, starts=20), told)
+    assert seen
+    assert max(seen) <= 1
+
+
+def pose(points, members=None, chance=1e-6):
+    return Pose(Body(0, np.arange(LENGTH) if members is None else members), points, chance)
+
+
+def choose(poses, copies=2, taken=()):
+    return choose_copies(poses, [TEMPLATE], [replace(SEQUENCE, copies=copies)], taken, RigidConfig())
+
+
+def test_of_two_in_one_place_the_surer_stays():
+    (copy,) = choose([pose(PLACES[0], chance=1e-4), pose(PLACES[0] + 1.0, chance=1e-5)])
+    assert copy.poses[0].chance == 1e-5
+
+
+def test_what_is_taken_stays_so():
+    assert choose([pose(PLACES[0])], taken=[PLACES[0]]) == []
+
+
+def test_domains_of_a_copy_come_together():
+    """The second is not sure alone, but lies where the template has it to the first."""
+    halves = np.arange(LENGTH // 2), np.arange(LENGTH // 2, LENGTH)
+    sure, near = pose(PLACES[0], halves[0]), pose(PLACES[0] + 2.0, halves[1], chance=1.0)
+    far = pose(PLACES[1], halves[1], chance=1.0)
+    (copy,) = choose([far, near, sure])
+    assert copy.poses == (sure, near)
+
+
+def test_chance_is_what_the_mirror_image_reaches():
+    rng = np.random.default_rng(0)
+    scores = np.sort(rng.exponential(1.0, (2, 40)), axis=1)[:, ::-1]
+    expected = chance_solutions(scores[0], scores[1])
+    assert 0.05 < expected[0] < 20
+    assert (np.diff(expected) >= 0).all()
+    assert chance_solutions(np.array([30.0]), scores[1])[0] < 1e-8
+    assert np.isinf(chance_solutions(np.array([1.0]), scores[1][:2])).all()
+
+
+def test_side_chains_have_their_atoms():
+    atoms = side_chains("GAWX", np.arange(4))[:, 0]
+    assert atoms.tolist() == [0, 1, 10, 3]
