@@ -12,6 +12,7 @@
 use rayon::prelude::*;
 
 use crate::residues::{ByCode, Residues};
+use crate::screen::Screen;
 use crate::walk::{JUMP, WalkGraph};
 use crate::{CoreError, Monitor};
 
@@ -24,6 +25,10 @@ const MARGIN: usize = 36;
 /// Sums stop growing here: that much evidence is certainty. Without the bound the weight of a long right walk would flow
 /// over every weak link into its surroundings and drown what is known there.
 const CERTAIN: f32 = 5e4;
+/// Places up to which all of them are looked at closely.
+const FEW: usize = 2048;
+/// Mean sum over walks through a place that the screen leaves out.
+const LEFT_OUT: f64 = 1.0;
 /// Candidates per parallel task.
 const CHUNK: usize = 1024;
 
@@ -59,13 +64,17 @@ pub type Hint = (usize, f32);
 
 /// The most probable match of every candidate.
 ///
-/// Sums are exact up to two bounds: they stop growing at `CERTAIN`, and reach `MARGIN` residues beyond each window.
+/// Sums are exact up to two bounds: they stop growing at `CERTAIN`, and reach `MARGIN` residues beyond each window. Of
+/// more than `FEW` places, those are left out where a candidate can hardly be (`screen`).
 pub fn align(
     graph: &WalkGraph,
     residues: &Residues,
     evidence: &Evidence,
     monitor: &Monitor,
 ) -> Result<Vec<Match>, CoreError> {
+    if residues.len() > FEW {
+        return align_screened(graph, residues, evidence, monitor);
+    }
     let window = residues.len().div_ceil(LANES).clamp(LEAST_WINDOW, WINDOW);
     let strips = residues.len().div_ceil(window * LANES);
     monitor.begin(strips * 2 * (window + MARGIN));
@@ -75,7 +84,48 @@ pub fn align(
         Sweep { graph, residues, evidence, monitor, window, first: strip * window * LANES, arch: pulp::Arch::new() }
             .run(&mut best, &mut spare)?;
     }
-    Ok(best.iter().map(|b| b.posterior(residues.len())).collect())
+    Ok(best.iter().map(|b| b.posterior(residues.len(), 0)).collect())
+}
+
+/// The same, strip by strip, each among the candidates that could be there.
+fn align_screened(
+    graph: &WalkGraph,
+    residues: &Residues,
+    evidence: &Evidence,
+    monitor: &Monitor,
+) -> Result<Vec<Match>, CoreError> {
+    let screen = Screen::new(graph, residues, evidence, monitor)?;
+    let window = LEAST_WINDOW;
+    let reach = window * LANES;
+    monitor.begin(residues.len().div_ceil(reach) * 2 * (window + MARGIN));
+    let mut best = vec![Best::default(); graph.len()];
+    let mut seen = vec![0; graph.len()];
+    let mut spare = Vec::new();
+    for first in (0..residues.len()).step_by(reach) {
+        let end = (first + reach).min(residues.len());
+        let members = screen.within(first.saturating_sub(MARGIN)..end + MARGIN);
+        let mut own: Vec<Best> = members.iter().map(|&k| best[k]).collect();
+        let (graph, evidence) = (&graph.among(&members), &evidence.among(&members));
+        Sweep { graph, residues, evidence, monitor, window, first, arch: pulp::Arch::new() }
+            .run(&mut own, &mut spare)?;
+        for (&k, own) in members.iter().zip(own) {
+            best[k] = own;
+            seen[k] += end - first;
+        }
+    }
+    Ok(best.iter().zip(seen).map(|(b, seen)| b.posterior(residues.len(), residues.len() - seen)).collect())
+}
+
+impl Evidence {
+    /// What is known of `members`, which become 0, 1, 2 ...
+    fn among(&self, members: &[usize]) -> Self {
+        Self {
+            odds: members.iter().map(|&k| self.odds[k]).collect(),
+            known: members.iter().map(|&k| self.known[k]).collect(),
+            full: self.full.clone(),
+            hints: members.iter().map(|&k| self.hints[k].clone()).collect(),
+        }
+    }
 }
 
 /// Sum over the walks through the best place of a candidate, and over those through all places.
@@ -101,9 +151,10 @@ impl Best {
         }
     }
 
-    /// Normalises by everything the candidate could be; "nothing" counts as much as walks of weight 1 at every place.
-    fn posterior(&self, places: usize) -> Match {
-        let all = self.total + places as f64;
+    /// Normalises by everything the candidate could be; "nothing" counts as much as walks of weight 1 at every place, and
+    /// each of the places that were left out as much as they do on average.
+    fn posterior(&self, places: usize, left_out: usize) -> Match {
+        let all = self.total + places as f64 + LEFT_OUT * left_out as f64;
         Match { place: self.place, probability: (f64::from(self.weight) / all) as f32 }
     }
 }
@@ -135,7 +186,7 @@ impl Sweep<'_> {
         for step in 0..MARGIN + self.window {
             self.monitor.advance(1)?;
             let column = self.column(step);
-            let mut new = spare.pop().unwrap_or_else(|| self.no_arrivals());
+            let mut new = self.arrivals(spare);
             if let Some(old) = kept.last() {
                 let two_back = &totals[step % 2];
                 self.chunks(&mut new).into_par_iter().for_each(|(first, part)| {
@@ -162,7 +213,7 @@ impl Sweep<'_> {
         for step in (MARGIN..MARGIN + self.window + MARGIN).rev() {
             self.monitor.advance(1)?;
             let column = self.column(step);
-            let mut new = spare.pop().unwrap_or_else(|| self.no_arrivals());
+            let mut new = self.arrivals(spare);
             let tasks = self.chunks(&mut new).into_par_iter().zip(best.par_chunks_mut(CHUNK));
             tasks.for_each(|((first, part), best)| {
                 let ended = forward.get(step - MARGIN);
@@ -270,6 +321,13 @@ impl Sweep<'_> {
             })
         };
         (0..self.graph.len()).into_par_iter().with_min_len(CHUNK).map(total).collect()
+    }
+
+    /// Arrivals to be written over.
+    fn arrivals(&self, spare: &mut Spare) -> Vec<Lane> {
+        let mut arrivals = spare.pop().unwrap_or_default();
+        arrivals.resize(self.graph.arrival(self.graph.len()), [0.0; LANES]);
+        arrivals
     }
 
     fn no_arrivals(&self) -> Vec<Lane> {

@@ -28,6 +28,7 @@ pub mod qscore;
 pub mod refine;
 pub mod register;
 pub mod residues;
+pub mod screen;
 pub mod seeds;
 pub mod sidechains;
 pub mod sparse;

@@ -30,7 +30,7 @@ const JUMP_CHOICES: f32 = 10.0;
 pub const JUMP: f32 = JUMP_PROBABILITY / JUMP_CHOICES;
 
 /// The transition probabilities of walks.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct WalkGraph {
     /// Where the neighbours of each candidate begin in `neighbour` and `back`.
     start: Vec<usize>,
@@ -68,6 +68,31 @@ impl WalkGraph {
             graph.push_table(positions, &value, k);
         }
         Ok(graph)
+    }
+
+    /// The same walks as far as they stay among `members` (ascending), which become 0, 1, 2 ...
+    #[must_use]
+    pub fn among(&self, members: &[usize]) -> Self {
+        let index = |k: &usize| members.binary_search(k).ok();
+        let mut part = Self { start: vec![0], table_start: vec![0], reference: self.reference, ..Self::default() };
+        for &k in members {
+            let around = self.neighbours(k);
+            let slots: Vec<usize> = (0..around.len()).filter(|&slot| index(&around[slot]).is_some()).collect();
+            part.neighbour.extend(around.iter().filter_map(index));
+            part.start.push(part.neighbour.len());
+            for &slot in &slots {
+                let row = self.transitions(k, slot);
+                part.table.push(row[0]);
+                part.table.extend(slots.iter().map(|from| row[1 + from]));
+            }
+            part.table_start.push(part.table.len());
+            part.jumps.push(self.jumps(k).iter().filter_map(index).collect());
+        }
+        for k in 0..members.len() {
+            let slot = |y: &usize| part.neighbours(*y).partition_point(|x| *x < k);
+            part.back.extend(part.neighbours(k).iter().map(slot).collect::<Vec<_>>());
+        }
+        part
     }
 
     /// Number of candidates.
