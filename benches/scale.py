@@ -165,7 +165,14 @@ def table_row(name: str, truth: Complex, outcome: Outcome) -> str:
     different = sum(len(s.residues) for s in truth.sequences)
     total = sum(outcome.seconds.values())
     shares = [f"{share:.3f}" for share in (outcome.right, outcome.one_chain, outcome.precision)]
-    cells = [name, truth.residues(), different, outcome.candidates, f"{total:.1f}", f"{1000 * total / outcome.candidates:.2f}"]
+    cells = [
+        name,
+        truth.residues(),
+        different,
+        outcome.candidates,
+        f"{total:.1f}",
+        f"{1000 * total / outcome.candidates:.2f}",
+    ]
     return row([*map(str, cells), f"{outcome.peak_gb:.2f}", *shares])
 
 

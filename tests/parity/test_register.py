@@ -77,6 +77,25 @@ def test_posteriors_along_a_long_sequence(sureness):
     assert_best_matches(register((points, H, odds, sequences), [40, 40], [ALONE]), expected)
 
 
+def test_posteriors_along_a_sequence_that_is_screened_first():
+    """So many places that most are left out: the best are the same, and surer by what the others would count."""
+    planted = plant(7, length=60, copies=1)
+    rng = np.random.default_rng(70)
+    before, after = rng.integers(0, 20, 1700), rng.integers(0, 20, 900)
+    sequences = [np.concatenate([before, planted.codes, after]).astype(np.int8)]
+    H, odds = planted.links.likelihood, planted.candidates.type_odds()
+    rows = np.zeros((len(odds), len(odds)), np.float32)
+    rows[np.repeat(np.arange(len(odds)), np.diff(H.start)), H.column] = H.value
+    walks = slow_walks(planted.candidates.positions, rows)
+    expected = slow.posterior(walks, slow.emissions(odds, slow.layout(sequences)[0]))
+    found = register((planted.candidates.positions, rows, odds, sequences), [1], [ALONE])
+    sure = [(place, k, p) for ((place, k, p),) in found if expected[k].max() > 0.5]
+    assert len(sure) > 40
+    for place, k, probability in sure:
+        assert place == expected[k].argmax()
+        assert expected[k, place] - 0.01 < probability < expected[k, place] + 0.25
+
+
 @settings(max_examples=15, deadline=None)
 @given(problem=problems(candidates=(2, 4), length=(1, 5), sureness=(1.0, 3.0)))
 def test_posteriors_are_sums_over_all_walks(problem):
