@@ -77,23 +77,22 @@ def test_posteriors_along_a_long_sequence(sureness):
     assert_best_matches(register((points, H, odds, sequences), [40, 40], [ALONE]), expected)
 
 
-def test_posteriors_along_a_sequence_that_is_screened_first():
-    """So many places that most are left out: the best are the same, and surer by what the others would count."""
-    planted = plant(7, length=60, copies=1)
-    rng = np.random.default_rng(70)
-    before, after = rng.integers(0, 20, 1700), rng.integers(0, 20, 900)
-    sequences = [np.concatenate([before, planted.codes, after]).astype(np.int8)]
-    H, odds = planted.links.likelihood, planted.candidates.type_odds()
-    rows = np.zeros((len(odds), len(odds)), np.float32)
-    rows[np.repeat(np.arange(len(odds)), np.diff(H.start)), H.column] = H.value
-    walks = slow_walks(planted.candidates.positions, rows)
+@pytest.mark.parametrize("seed", range(3))
+def test_posteriors_along_a_sequence_that_is_screened_first(seed):
+    """So many places that most are left out: nearly the same matches come out."""
+    planted, rng = plant(seed, length=60), np.random.default_rng(100 + seed)
+    sequences = [np.concatenate([rng.integers(0, 20, 1700), planted.codes, rng.integers(0, 20, 900)]).astype(np.int8)]
+    rows, odds = planted.links.likelihood, planted.candidates.type_odds()
+    H = csr_array((rows.value, rows.column, rows.start), (len(odds), len(odds))).toarray()
+    walks = slow_walks(planted.candidates.positions, H)
     expected = slow.posterior(walks, slow.emissions(odds, slow.layout(sequences)[0]))
-    found = register((planted.candidates.positions, rows, odds, sequences), [1], [ALONE])
+    found = register((planted.candidates.positions, H, odds, sequences), [len(odds)], [ALONE])
     sure = [(place, k, p) for ((place, k, p),) in found if expected[k].max() > 0.5]
     assert len(sure) > 40
-    for place, k, probability in sure:
-        assert place == expected[k].argmax()
-        assert expected[k, place] - 0.01 < probability < expected[k, place] + 0.25
+    assert all(expected[k, place] == expected[k].max() for place, k, _ in sure)
+    surer = np.array([probability - expected[k, place] for place, k, probability in sure])
+    assert -0.02 < surer.mean() < 0.06
+    assert abs(surer).max() < 0.35
 
 
 @settings(max_examples=15, deadline=None)

@@ -12,8 +12,8 @@ from emodelx.symmetry import strands
 def bridge_gaps(model: CalphaModel, prediction: Prediction, config: BridgingConfig, run: RunConfig) -> CalphaModel:
     """Place residues that have no candidate between two that have one.
 
-    The paper leaves them out; but a gap of few residues with main chain in it leaves little choice where they are. Where
-    there is much less main chain on the way than along the rest of the model, the residues are not in the map at all.
+    The paper leaves them out; but a gap of few residues with main chain in it leaves little choice where they are.
+    Where there is much less main chain on the way than along the rest of the model, the map does not show them at all.
 
     Parameters
     ----------

@@ -60,8 +60,8 @@ pub type Hint = (usize, f32);
 
 /// The most probable match of every candidate, at the places where `screen` has it, or at all places.
 ///
-/// Sums are exact up to two bounds: they stop growing at `CERTAIN`, and reach `MARGIN` residues beyond each window. What
-/// `screen` leaves out counts nothing, so that posteriors are a little higher with it.
+/// Sums are exact up to two bounds: they stop growing at `CERTAIN`, and reach `MARGIN` residues beyond each window. Of
+/// what `screen` leaves out, only the best walks count.
 pub fn align(
     graph: &WalkGraph,
     residues: &Residues,
@@ -74,7 +74,8 @@ pub fn align(
         Some(screen) => sweep_screened(graph, residues, evidence, screen, monitor, &mut best)?,
         None => sweep_all(graph, residues, evidence, monitor, &mut best)?,
     }
-    Ok(best.iter().map(|b| b.posterior(residues.len())).collect())
+    let left_out = |k: usize| screen.map_or(0.0, |screen| screen.left_out(k));
+    Ok(best.iter().enumerate().map(|(k, b)| b.posterior(residues.len(), left_out(k))).collect())
 }
 
 /// Adds the walks of all candidates through all places.
@@ -156,9 +157,10 @@ impl Best {
         }
     }
 
-    /// Normalises by everything the candidate could be; "nothing" counts as much as walks of weight 1 at every place.
-    fn posterior(&self, places: usize) -> Match {
-        let all = self.total + places as f64;
+    /// Normalises by everything the candidate could be, also where it was not looked; "nothing" counts as much as walks of
+    /// weight 1 at every place.
+    fn posterior(&self, places: usize, left_out: f64) -> Match {
+        let all = self.total + left_out + places as f64;
         Match { place: self.place, probability: (f64::from(self.weight) / all) as f32 }
     }
 }

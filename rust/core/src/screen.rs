@@ -32,15 +32,20 @@ const KNOWN: u8 = EVEN + 28;
 /// of places, which the best of so many reaches by chance.
 const OUT_OF_QUESTION: f32 = 7.0;
 const BELOW_CHANCE: f32 = 1.5;
+/// Log-weights of walks to either side stop growing here, as in `align`.
+const CERTAIN: u8 = 130;
 /// Candidates per parallel task.
 const CHUNK: usize = 1024;
 
 type Lane = [u8; LANES];
 
-/// The candidates that could be in each block of places.
+/// Where candidates could be.
 #[derive(Debug)]
 pub struct Screen {
+    /// The candidates of every block of places that could be there.
     blocks: Vec<Vec<usize>>,
+    /// Weight of the best walks through all other blocks, per candidate.
+    left_out: Vec<f64>,
 }
 
 impl Screen {
@@ -54,12 +59,38 @@ impl Screen {
         let costs: Vec<u8> = graph.all_transitions().iter().map(|p| cost(*p)).collect();
         let codes: Vec<[u8; CODES]> = evidence.odds.iter().map(|odds| odds.map(parts)).collect();
         let mut weights = Vec::new();
+        monitor.begin(residues.len().div_ceil(BLOCK * LANES) * (2 * BLOCK + 3 * MARGIN));
         for first in (0..residues.len()).step_by(BLOCK * LANES) {
             let arch = pulp::Arch::new();
             let look = Look { graph, residues, evidence, costs: &costs, jump: cost(JUMP), codes: &codes, first, arch };
             weights.push(look.run(monitor)?);
         }
-        Ok(Self { blocks: promising(&weights, residues.len()) })
+        let mut screen = Self { blocks: vec![Vec::new(); weights.len() * LANES], left_out: vec![0.0; graph.len()] };
+        let chance = ((residues.len() as f32).ln() - BELOW_CHANCE) * PARTS;
+        for k in 0..graph.len() {
+            screen.sort(k, &weights, chance);
+        }
+        Ok(screen)
+    }
+
+    /// Sorts the blocks into those where candidate `k` could be, and those where it is by chance or surely not.
+    fn sort(&mut self, k: usize, weights: &[Vec<Lane>], chance: f32) {
+        let all = || weights.iter().flat_map(|of| of[k]).enumerate();
+        let best = all().map(|(_, weight)| weight).max().unwrap_or(0);
+        let least = chance.max(f32::from(best) - OUT_OF_QUESTION * PARTS);
+        for (block, weight) in all() {
+            if f32::from(weight) >= least {
+                self.blocks[block].push(k);
+            } else if weight > 0 {
+                self.left_out[k] += f64::from(f32::from(weight) / PARTS).exp();
+            }
+        }
+    }
+
+    /// Weight of the best walks of candidate `k` through blocks where it can hardly be.
+    #[must_use]
+    pub fn left_out(&self, k: usize) -> f64 {
+        self.left_out[k]
     }
 
     /// Candidates that could be at any of the places, ascending.
@@ -71,19 +102,6 @@ impl Screen {
         all.dedup();
         all
     }
-}
-
-/// The candidates of every block that are neither there by chance nor surely elsewhere.
-fn promising(weights: &[Vec<Lane>], places: usize) -> Vec<Vec<usize>> {
-    let chance = ((places as f32).ln() - BELOW_CHANCE) * PARTS;
-    let mut blocks = vec![Vec::new(); weights.len() * LANES];
-    for k in 0..weights.first().map_or(0, Vec::len) {
-        let best = weights.iter().flat_map(|of| of[k]).max().unwrap_or(0);
-        let least = chance.max(f32::from(best) - OUT_OF_QUESTION * PARTS);
-        let all = weights.iter().flat_map(|of| of[k]).enumerate();
-        all.filter(|(_, weight)| f32::from(*weight) >= least).for_each(|(block, _)| blocks[block].push(k));
-    }
-    blocks
 }
 
 /// Odds as parts, upwards from 1; 0 for odds of 0.
@@ -118,7 +136,7 @@ impl Look<'_> {
         let mut best = vec![[0; LANES]; self.graph.len()];
         let (mut next, mut after) = (self.no_arrivals(), self.no_arrivals());
         for step in (MARGIN..MARGIN + BLOCK + MARGIN).rev() {
-            monitor.check()?;
+            monitor.advance(1)?;
             let column = self.column(step);
             let ended = forward.get(step - MARGIN);
             let mut new = self.no_arrivals();
@@ -144,7 +162,7 @@ impl Look<'_> {
         let mut old = self.no_arrivals();
         let mut kept = vec![vec![[0; LANES]; self.graph.len()]; 2];
         for step in 0..MARGIN + BLOCK {
-            monitor.check()?;
+            monitor.advance(1)?;
             let column = self.column(step);
             let mut new = self.no_arrivals();
             let mut best = vec![[0; LANES]; self.graph.len()];
@@ -256,7 +274,7 @@ fn raise_joined(best: &mut Lane, ended: &Lane, begun: &Lane) {
 fn emit(weights: &mut [Lane], emission: &Lane) {
     for lane in weights {
         for (w, e) in lane.iter_mut().zip(emission) {
-            let sum = w.saturating_add(*e).saturating_sub(EVEN).max(1);
+            let sum = w.saturating_add(*e).saturating_sub(EVEN).clamp(1, CERTAIN);
             *w = if *e == 0 { 0 } else { sum };
         }
     }
