@@ -88,7 +88,7 @@ class BuildResult:
     model : CalphaModel
         With the Calphas of `atoms`.
     atoms : AtomicModel
-        The same residues with all heavy atoms.
+        The same residues with all heavy atoms, without those that are kept apart.
     candidates : Candidates
     prediction : Prediction
         What the network said.
@@ -143,18 +143,21 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         prediction, candidates, placements, traced = run_stages(config, inputs, sources, stepper)
         templates = template_use(inputs.templates.templates, placements, traced.record)
         _tell_templates(templates, log)
+        _require_confident(traced.record, config.min_confidence)
         _tell_traced(traced.record, log) if config.no_sequence else _judge(traced.record, log)
         refined = _atoms(config, inputs, sources, (prediction, traced), stepper)
-        atoms = refined.model
-        model, density = traced.record.calphas_of(atoms), inputs.map.density if inputs.map else None
-        built = Built(model, atoms, candidates, _scores(config, inputs, prediction.record, atoms, stepper), density)
+        whole, density = traced.record.calphas_of(refined.model), inputs.map.density if inputs.map else None
+        (model, apart), (atoms, uncertain) = (m.split(config.min_confidence) for m in (whole, refined.model))
+        scores = _scores(config, inputs, prediction.record, atoms, stepper)
+        built = Built(model, atoms, candidates, scores, density, apart)
         draft = files.draft(store.folder / "results")
-        for refusal in write_models(draft, atoms, config.write_pdb):
+        for refusal in write_models(draft, atoms, uncertain, config.write_pdb):
             log.warn(refusal)
         write_viewer(draft, built, config.map)
         report = RunReport(
             **_facts(config, inputs, started),
             **model_facts(built),
+            min_confidence=config.min_confidence,
             inputs=sources,
             assumptions=log.notes,
             warnings=log.warnings,
@@ -167,7 +170,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         )
         write_tables(draft, report, built)
         if config.no_sequence:
-            write_profiles(draft, model, candidates)
+            write_profiles(draft, whole, candidates)
         draft.move_to(files)
     return BuildResult(model, atoms, candidates, prediction.record, report, files)
 
@@ -415,6 +418,13 @@ def _tell_traced(model: CalphaModel, log: RunLog) -> None:
         f"traced without sequences: {sum(lengths)} residues in {len(lengths)} chains, {max(lengths)} in the longest, "
         f"{sum(lengths) / len(lengths):.0f} in the mean; types are read from the map, directions are not known"
     )
+
+
+def _require_confident(model: CalphaModel, least: float) -> None:
+    """Refuse a threshold that leaves nothing of a model."""
+    best = max((float(chain.confidence.max(initial=0)) for chain in model.chains), default=0.0)
+    if 0 < best < least:
+        raise NothingBuildableError(f"no residue has a confidence of {least:g} or more; give a lower --min-confidence")
 
 
 def _judge(model: CalphaModel, log: RunLog) -> None:

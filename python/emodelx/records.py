@@ -397,6 +397,16 @@ class Chain:
         """Which residues have a position. Shape (length,)."""
         return np.isfinite(self.positions[:, 0])
 
+    def only(self, kept: NDArray[np.bool_]) -> "Chain":
+        """Return the chain with no residues placed but those that are `kept`."""
+        return replace(
+            self,
+            positions=np.where(kept[:, None], self.positions, np.nan),
+            candidates=np.where(kept, self.candidates, -1),
+            provenance=np.where(kept, self.provenance, Provenance.MISSING).astype(np.uint8),
+            confidence=np.where(kept, self.confidence, 0).astype(np.float32),
+        )
+
     def with_stretch(self, first: int, positions: Points, provenance: Provenance) -> "Chain":
         """Return the chain with consecutive residues from `first` on placed without candidates."""
         residues = slice(first, first + len(positions))
@@ -415,6 +425,13 @@ class CalphaModel:
     def placed_count(self) -> int:
         """Number of residues with a position."""
         return int(sum(chain.placed().sum() for chain in self.chains))
+
+    def split(self, least: float) -> "tuple[CalphaModel, CalphaModel]":
+        """Return the model with the residues of a confidence of `least` or more, and with the others."""
+        sure = [chain.confidence >= least for chain in self.chains]
+        parts = ([c.only(s) for c, s in zip(self.chains, kept, strict=True)] for kept in (sure, [~s for s in sure]))
+        above, below = (replace(self, chains=tuple(part)) for part in parts)
+        return above, below
 
     def calphas_of(self, atomic: "AtomicModel") -> "CalphaModel":
         """Return the model with its Calphas where the model built from it has them."""
@@ -487,6 +504,17 @@ class AtomicChain:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def only(self, kept: NDArray[np.bool_]) -> "AtomicChain":
+        """Return the chain with no residues but those that are `kept`."""
+        return replace(
+            self,
+            numbers=self.numbers[kept],
+            types=self.types[kept],
+            atoms=self.atoms[kept],
+            confidence=self.confidence[kept],
+            b_factors=None if self.b_factors is None else self.b_factors[kept],
+        )
+
 
 @dataclass(frozen=True)
 class AtomicModel:
@@ -499,6 +527,16 @@ class AtomicModel:
     def has_b_factors(self) -> bool:
         """Whether every residue has a B factor."""
         return all(chain.b_factors is not None for chain in self.chains)
+
+    def split(self, least: float) -> "tuple[AtomicModel, AtomicModel]":
+        """Return the model with the residues of a confidence of `least` or more, and with the others."""
+        above = tuple(chain.only(chain.confidence >= least) for chain in self.chains)
+        below = tuple(chain.only(chain.confidence < least) for chain in self.chains)
+        return replace(self, chains=above), replace(self, chains=below)
+
+    def residue_count(self) -> int:
+        """Number of residues."""
+        return sum(len(chain) for chain in self.chains)
 
     def atom_count(self) -> int:
         """Number of atoms with a position."""

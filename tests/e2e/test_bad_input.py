@@ -171,6 +171,11 @@ def test_impossible_resolution(refused, from_map, value):
     refused([*from_map, "--resolution", value], INPUT, "--resolution", "Angstrom")
 
 
+@pytest.mark.parametrize("value", ["-1", "101", "nan"])
+def test_impossible_confidence(refused, from_prediction, value):
+    refused([*from_prediction, "--min-confidence", value], INPUT, "--min-confidence", "between 0 and 100")
+
+
 def test_impossible_threads(refused, from_prediction):
     refused([*from_prediction, "-j", "-2"], INPUT, "--threads -2")
 

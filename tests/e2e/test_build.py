@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from emodelx import BuildConfig, build
+from emodelx.cli.build import _print_result
 from emodelx.errors import InputError
 from emodelx.io.maps import write_map
 from emodelx.io.predictions import read_prediction
@@ -167,6 +168,41 @@ def test_a_template_takes_part(planted, emodelx, tmp_path):
     assert all(use["placed"] > 30 and use["contradicted"] == 0 for use in report["templates"])
     assert report["residues_built"] >= 95
     assert report["inputs"]["template 1"]["path"] == str(tmp_path / "fold.pdb")
+
+
+def test_uncertain_residues_are_kept_apart(planted, tmp_path, monkeypatch, capsys):
+    def rate(model, *_):
+        rated = (c.placed() * (10 + 80 * (np.arange(len(c.placed())) % 4 > 0)) for c in model.chains)
+        chains = (replace(c, confidence=r.astype(np.float32)) for c, r in zip(model.chains, rated, strict=True))
+        return replace(model, chains=tuple(chains))
+
+    monkeypatch.setattr("emodelx.pipeline.rate_confidence", rate)
+    given = {"prediction": planted.prediction, "fasta": planted.fasta, "output": tmp_path / "m"}
+    result = build(BuildConfig(**given, min_confidence=50))
+    _print_result(result)
+    files, report = result.files, result.report
+    kept, apart = (
+        {(chain.name, residue.seqid.num) for chain in gemmi.read_structure(str(path))[0] for residue in chain}
+        for path in (files.model, files.uncertain)
+    )
+    assert len(kept) > 60
+    assert all(number % 4 != 1 for _, number in kept)
+    assert all(number % 4 == 1 for _, number in apart)
+    assert (report.residues_built, report.residues_uncertain) == (len(kept), len(apart))
+    assert sum(chain.uncertain for chain in report.chains) == len(apart)
+    assert f"kept apart: {len(apart)} more, below 50: {files.uncertain}" in capsys.readouterr().out
+    assert f"{len(apart)} more, with a confidence below 50, are kept apart" in files.page.read_text()
+    with files.residues.open() as file:
+        parts = {(row["chain"], int(row["label_seq"])): row["part"] for row in csv.DictReader(file)}
+    assert parts == {residue: "model" if residue in kept else "uncertain" for residue in kept | apart}
+
+
+def test_a_threshold_that_leaves_nothing_is_refused(planted, emodelx, tmp_path):
+    given = ("--prediction", planted.prediction, "-pf", planted.fasta, "-o", tmp_path / "m", "--min-confidence", "100")
+    done = emodelx("build", *given)
+    assert done.returncode == 3
+    assert "lower --min-confidence" in done.stderr
+    assert not (tmp_path / "m" / "m.cif").exists()
 
 
 @pytest.mark.parametrize(("given", "said"), [(None, "estimated from the map"), (3.04, "as given")])

@@ -6,7 +6,7 @@ import sys
 LEVELS = (
     ("errors", "constants"),
     ("config", "records", "progress", "machine"),
-    ("_core", "io", "symmetry", "pieces", "vectors", "contrast", "domains", "loops"),
+    ("_core", "io", "symmetry", "pieces", "support", "vectors", "contrast", "domains", "loops"),
     ("stages", "network", "training", "scoring", "report", "tools"),
     ("inputs", "runlog", "search", "stepper"),
     ("preview", "pairs"),

@@ -150,7 +150,7 @@ def test_bridged_residues_are_marked():
     (old,) = before.chains
     kept = old.placed()
     np.testing.assert_array_equal(after.positions[kept], old.positions[kept])
-    (none,) = bridge_gaps(before, prediction, BridgingConfig(least_support=1.01), RunConfig(threads=1)).chains
+    (none,) = bridge_gaps(before, prediction, BridgingConfig(least_support=1.5), RunConfig(threads=1)).chains
     assert (none.placed() == kept).all()
 
 

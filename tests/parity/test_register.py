@@ -77,6 +77,24 @@ def test_posteriors_along_a_long_sequence(sureness):
     assert_best_matches(register((points, H, odds, sequences), [40, 40], [ALONE]), expected)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_posteriors_along_a_sequence_that_is_screened_first(seed):
+    """So many places that most are left out: nearly the same matches come out."""
+    planted, rng = plant(seed, length=60), np.random.default_rng(100 + seed)
+    sequences = [np.concatenate([rng.integers(0, 20, 1700), planted.codes, rng.integers(0, 20, 900)]).astype(np.int8)]
+    rows, odds = planted.links.likelihood, planted.candidates.type_odds()
+    H = csr_array((rows.value, rows.column, rows.start), (len(odds), len(odds))).toarray()
+    walks = slow_walks(planted.candidates.positions, H)
+    expected = slow.posterior(walks, slow.emissions(odds, slow.layout(sequences)[0]))
+    found = register((planted.candidates.positions, H, odds, sequences), [len(odds)], [ALONE])
+    sure = [(place, k, p) for ((place, k, p),) in found if expected[k].max() > 0.5]
+    assert len(sure) > 40
+    assert all(expected[k, place] == expected[k].max() for place, k, _ in sure)
+    surer = np.array([probability - expected[k, place] for place, k, probability in sure])
+    assert -0.02 < surer.mean() < 0.06
+    assert abs(surer).max() < 0.35
+
+
 @settings(max_examples=15, deadline=None)
 @given(problem=problems(candidates=(2, 4), length=(1, 5), sureness=(1.0, 3.0)))
 def test_posteriors_are_sums_over_all_walks(problem):

@@ -25,6 +25,9 @@ def test_strings_become_paths_and_the_folder_names_the_model():
         ({"map": "m", "refine_with": "coot"}, "--refine-with coot: give one of builtin, openmm"),
         ({"map": "m", "resolution": 0.0}, "--resolution 0"),
         ({"map": "m", "resolution": float("nan")}, "--resolution nan"),
+        ({"map": "m", "min_confidence": -1.0}, "--min-confidence -1"),
+        ({"map": "m", "min_confidence": 100.5}, "--min-confidence 100.5"),
+        ({"map": "m", "min_confidence": float("nan")}, "--min-confidence nan"),
     ],
 )
 def test_contradictions_are_named(options, said):

@@ -36,6 +36,14 @@ def build(
         Column, typer.Option("--bfactor", help="What the B-factor column holds; adp fits one per residue to the map.")
     ] = Column.CONFIDENCE,
     pdb: Annotated[bool, typer.Option("--pdb", help="Write the model as PDB, too, where it fits.")] = False,
+    min_confidence: Annotated[
+        float,
+        typer.Option(
+            "--min-confidence",
+            metavar="0-100",
+            help="Keep residues with a lower confidence out of the model, in <name>_uncertain.cif.",
+        ),
+    ] = BuildConfig.min_confidence,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the inputs, print what would be done, and stop.")
     ] = False,
@@ -49,7 +57,8 @@ def build(
     config = BuildConfig(
         output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
         weights=weights, device=device, resolution=resolution, copies=options.read_copies(copies), resume=resume,
-        write_pdb=pdb, refine_with=refine_with, bfactor=bfactor, reading=ReadingConfig(orientations=orientations),
+        write_pdb=pdb, min_confidence=min_confidence, refine_with=refine_with, bfactor=bfactor,
+        reading=ReadingConfig(orientations=orientations),
         templates=TemplateConfig(files=tuple(template or ()), least_identity=template_identity),
         run=RunConfig(threads=threads, seed=seed),
     )  # fmt: skip
@@ -76,6 +85,8 @@ def _print_result(result: BuildResult) -> None:
             f"mean confidence {chain.mean_confidence:.0f}"
         )
     print(f"built: {report.residues_built} of {report.residues_expected} residues ({report.completeness:.1%})")
+    if report.residues_uncertain:
+        print(f"kept apart: {report.residues_uncertain} more, below {report.min_confidence:g}: {files.uncertain}")
     if report.residues_built < report.residues_expected:
         print(f"not built: {files.unmodelled}")
     print(f"report: {files.page}, warnings: {len(report.warnings)}")

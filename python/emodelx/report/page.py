@@ -60,6 +60,11 @@ def _verdict(report: RunReport, chains: Sequence[ChainFindings]) -> Iterator[str
         f"{report.residues_built} of {report.residues_expected} residues ({report.completeness:.1%}) are built, "
         f"in {count} chain{'' if count == 1 else 's'}."
     )
+    if report.residues_uncertain:
+        yield (
+            f"{report.residues_uncertain} more, with a confidence below {report.min_confidence:g}, are kept apart from "
+            "the model."
+        )
     confidence = np.concatenate([chain.confidence[chain.built()] for chain in chains])
     if len(confidence) > 0:
         yield f"{int((confidence >= BANDS[1][0]).sum())} of them have a high confidence (70 or more)."
@@ -98,11 +103,12 @@ def _places(places: Sequence[str]) -> Iterator[str]:
 
 def _chains(report: RunReport, chains: Sequence[ChainFindings]) -> str:
     longest = max((chain.length for chain in report.chains), default=1)
-    names = ("Chain", "Sequence", "Built", "Traced", "Threaded", "Bridged", "Extended", "Template", "Mean confidence")
+    names = ("Chain", "Sequence", "Built", "Traced", "Threaded", "Bridged", "Extended", "Template")
+    names += ("Kept apart", "Mean confidence")
     head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
     rows = []
     for facts, chain in zip(report.chains, chains, strict=True):
-        origins = (facts.traced, facts.threaded, facts.bridged, facts.extended, facts.template)
+        origins = (facts.traced, facts.threaded, facts.bridged, facts.extended, facts.template, facts.uncertain)
         cells = (f"{facts.built} of {facts.length}", *origins, f"{facts.mean_confidence:.0f}")
         numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
         rows.append(f"<tr><th>{escape(facts.chain)}</th><td>{escape(facts.sequence)}</td>{numbers}</tr>")

@@ -1,7 +1,7 @@
 """`residues.csv`: every built residue with its confidence, its scores, and what the network read there."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,34 +13,36 @@ from emodelx.report.findings import ChainFindings
 from emodelx.report.measures import MEASURES, cells, words
 
 COLUMNS = (
-    "chain", "label_seq", "auth_seq", "aa", "x", "y", "z", "confidence", "provenance", "b_factor",
+    "chain", "label_seq", "auth_seq", "aa", "x", "y", "z", "confidence", "part", "provenance", "b_factor",
     *MEASURES, "flags", "ca_prob", *(f"p_{letter}" for letter in AMINO_ACIDS),
 )  # fmt: skip
 
 
-def write_residues(path: Path, model: CalphaModel, candidates: Candidates, findings: Sequence[ChainFindings]) -> None:
+def write_residues(
+    path: Path, parts: Mapping[str, tuple[CalphaModel, Sequence[ChainFindings]]], candidates: Candidates
+) -> None:
     """Write one row per residue that has a position; what is not known of it is left empty.
 
     Parameters
     ----------
     path : Path
-    model : CalphaModel
+    parts : mapping of str to (CalphaModel, sequence of ChainFindings)
+        The model and what is kept apart from it, by name, with what was found of their chains.
     candidates : Candidates
-    findings : sequence of ChainFindings
-        Of the chains of the model, in their order.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for chain, found in zip(model.chains, findings, strict=True):
-            writer.writerows(_rows(chain, found, candidates))
+        for part, (model, findings) in parts.items():
+            for chain, found in zip(model.chains, findings, strict=True):
+                writer.writerows(_rows(part, chain, found, candidates))
 
 
-def _rows(chain: Chain, found: ChainFindings, candidates: Candidates) -> Iterator[list[str]]:
+def _rows(part: str, chain: Chain, found: ChainFindings, candidates: Candidates) -> Iterator[list[str]]:
     for i in np.flatnonzero(chain.placed()):
         number = str(i + 1)
         place = [f"{value:.3f}" for value in chain.positions[i]]
-        origin = [f"{chain.confidence[i]:.2f}", found.provenance[i], *cells(found.b_factors[i : i + 1])]
+        origin = [f"{chain.confidence[i]:.2f}", part, found.provenance[i], *cells(found.b_factors[i : i + 1])]
         scored = [*cells(found.measures[i]), " ".join(words(found.flags[i]))]
         read = _reading(candidates, int(chain.candidates[i]))
         yield [chain.name, number, number, found.residues[i], *place, *origin, *scored, *read]

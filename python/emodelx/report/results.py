@@ -47,6 +47,11 @@ class ResultFiles:
         return self.folder / f"{self.name}_init.cif"
 
     @property
+    def uncertain(self) -> Path:
+        """The residues that are kept apart from the model; absent when there are none."""
+        return self.folder / f"{self.name}_uncertain.cif"
+
+    @property
     def residues(self) -> Path:
         """Table of the built residues."""
         return self.folder / "residues.csv"
@@ -79,7 +84,7 @@ class ResultFiles:
     def all(self) -> tuple[Path, ...]:
         """Return every path, the model last."""
         tables = (self.residues, self.report, self.page, self.viewer, self.unmodelled, self.profiles)
-        return (self.pdb, self.initial, *tables, self.model)
+        return (self.pdb, self.initial, self.uncertain, *tables, self.model)
 
     def remove(self) -> None:
         """Remove the results of an earlier run, the model first."""
@@ -100,9 +105,17 @@ class ResultFiles:
         shutil.rmtree(self.folder)
 
 
-def write_models(files: ResultFiles, model: AtomicModel, pdb: bool) -> list[str]:
-    """Write the model, its part of high confidence and, if asked, the PDB file; return why one is missing."""
+def write_models(files: ResultFiles, model: AtomicModel, apart: AtomicModel, pdb: bool) -> list[str]:
+    """Write the model, what is kept apart, the part of high confidence and, if asked, a PDB file.
+
+    Returns
+    -------
+    list of str
+        Why one of the last two is missing.
+    """
     write_mmcif(files.model, model)
+    if apart.residue_count():
+        write_mmcif(files.uncertain, apart)
     refused = []
     try:
         write_mmcif(files.initial, model, HIGH_CONFIDENCE)
@@ -132,6 +145,8 @@ class Built:
         Of `atoms`; None where there are no side chains to measure.
     density : DensityMap or None
         The input map, when the run started from one.
+    apart : CalphaModel
+        The residues that are kept apart from `model`, in the same chains.
     """
 
     model: CalphaModel
@@ -139,6 +154,7 @@ class Built:
     candidates: Candidates
     scores: BuiltScores | None
     density: DensityMap | None
+    apart: CalphaModel
 
     def findings(self) -> tuple[ChainFindings, ...]:
         """What is known of every residue."""
@@ -151,8 +167,9 @@ def model_facts(built: Built) -> dict[str, Any]:
     return {
         "candidates": len(built.candidates),
         "residues_built": built.model.placed_count(),
+        "residues_uncertain": built.apart.placed_count(),
         "residues_expected": expected_residues(built.model),
-        "chains": chain_coverage(built.model),
+        "chains": chain_coverage(built.model, built.apart),
         "scores": score_summary(built.scores),
         "unbuilt": unbuilt_stretches(built.model, free),
         "unexplained": len(free),
@@ -164,7 +181,9 @@ def model_facts(built: Built) -> dict[str, Any]:
 def write_tables(files: ResultFiles, report: RunReport, built: Built) -> None:
     """Write what people and programs read beside the model."""
     findings = built.findings()
-    write_residues(files.residues, built.model, built.candidates, findings)
+    apart = find(built.apart, built.apart.without_side_chains(), None)
+    parts = {"model": (built.model, findings), "uncertain": (built.apart, apart)}
+    write_residues(files.residues, parts, built.candidates)
     write_unmodelled(files.unmodelled, built.model)
     write_report(files.report, report)
     write_page(files.page, report, findings, draw_model(built.model, built.density))
@@ -178,4 +197,5 @@ def write_profiles(files: ResultFiles, model: CalphaModel, candidates: Candidate
 def write_viewer(files: ResultFiles, built: Built, map_path: Path | None) -> None:
     """Write the ChimeraX script."""
     level = None if built.density is None else surface_level(built.density, built.model)
-    write_viewer_script(files.viewer, files.model.name, map_path, level, b_factors=built.atoms.has_b_factors)
+    models = [files.model.name, *([files.uncertain.name] if files.uncertain.exists() else [])]
+    write_viewer_script(files.viewer, models, map_path, level, b_factors=built.atoms.has_b_factors)

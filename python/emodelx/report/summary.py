@@ -38,7 +38,9 @@ class ChainCoverage:
     chain, sequence : str
         Name of the chain, and of its sequence in the FASTA file.
     length, built, traced, threaded, bridged, extended, template : int
-        Residues of the sequence, with a position, and by provenance.
+        Residues of the sequence, of the model, and by provenance.
+    uncertain : int
+        Residues that are kept apart from the model.
     mean_confidence : float
         Of the built residues, 0 to 100.
     """
@@ -52,6 +54,7 @@ class ChainCoverage:
     bridged: int
     extended: int
     template: int
+    uncertain: int
     mean_confidence: float
 
 
@@ -116,6 +119,8 @@ class RunReport:
         By role: map, fasta, mask, prediction, weights, template 1, template 2, ...
     assumptions : list of str
         What was read from the inputs and what was assumed, one line each.
+    residues_built, residues_uncertain : int
+        In the model, and kept apart from it because their confidence is below `min_confidence`.
     residues_expected : int
         Of all copies of all sequences; of the traced chains, missing candidates included, where none are given.
     sequences : list of SequenceCopies
@@ -151,6 +156,8 @@ class RunReport:
     resolution: float | None
     candidates: int
     residues_built: int
+    residues_uncertain: int
+    min_confidence: float
     residues_expected: int
     chains: list[ChainCoverage]
     sequences: list[SequenceCopies] = field(default_factory=list)
@@ -166,16 +173,17 @@ class RunReport:
 
     @property
     def completeness(self) -> float:
-        """Fraction of the expected residues that have a position."""
+        """Fraction of the expected residues that the model has."""
         return self.residues_built / max(self.residues_expected, 1)
 
 
-def chain_coverage(model: CalphaModel) -> list[ChainCoverage]:
-    """Count the built residues of every chain, in the order of the model."""
-    return [_coverage_of(chain, model.sequences[chain.sequence].name) for chain in model.chains]
+def chain_coverage(model: CalphaModel, uncertain: CalphaModel) -> list[ChainCoverage]:
+    """Count the built residues of every chain and those that are kept apart, in the order of the model."""
+    chains = zip(model.chains, uncertain.chains, strict=True)
+    return [_coverage_of(c, int(u.placed().sum()), model.sequences[c.sequence].name) for c, u in chains]
 
 
-def _coverage_of(chain: Chain, sequence: str) -> ChainCoverage:
+def _coverage_of(chain: Chain, uncertain: int, sequence: str) -> ChainCoverage:
     placed = chain.placed()
     return ChainCoverage(
         chain=chain.name,
@@ -187,6 +195,7 @@ def _coverage_of(chain: Chain, sequence: str) -> ChainCoverage:
         bridged=int((chain.provenance == Provenance.BRIDGED).sum()),
         extended=int((chain.provenance == Provenance.EXTENDED).sum()),
         template=int((chain.provenance == Provenance.TEMPLATE).sum()),
+        uncertain=uncertain,
         mean_confidence=round(float(np.mean(chain.confidence[placed])), 2) if placed.any() else 0.0,
     )
 

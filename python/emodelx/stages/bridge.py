@@ -5,6 +5,7 @@ from dataclasses import replace
 from emodelx import _core
 from emodelx.config import BridgingConfig, RunConfig
 from emodelx.records import CalphaModel, Prediction, Provenance
+from emodelx.support import usual_support
 from emodelx.symmetry import strands
 
 
@@ -12,6 +13,7 @@ def bridge_gaps(model: CalphaModel, prediction: Prediction, config: BridgingConf
     """Place residues that have no candidate between two that have one.
 
     The paper leaves them out; but a gap of few residues with main chain in it leaves little choice where they are.
+    Where there is much less main chain on the way than along the rest of the model, the map does not show them at all.
 
     Parameters
     ----------
@@ -27,6 +29,7 @@ def bridge_gaps(model: CalphaModel, prediction: Prediction, config: BridgingConf
         The same chains with the bridged residues, marked as such.
     """
     origin = prediction.origin
+    usual = usual_support(model, prediction)
     bridges = _core.bridge_chains(
         strands(model.chains, origin),
         prediction.ca_prob,
@@ -36,6 +39,6 @@ def bridge_gaps(model: CalphaModel, prediction: Prediction, config: BridgingConf
     )
     chains = list(model.chains)
     for c, first, points, support in bridges:
-        if support >= config.least_support:
+        if support >= usual * (config.least_single if len(points) == 1 else config.least_support):
             chains[c] = chains[c].with_stretch(first, points + origin, Provenance.BRIDGED)
     return replace(model, chains=tuple(chains))

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates, uniform_filter1d
+from scipy.ndimage import uniform_filter1d
 from scipy.spatial import KDTree
 
 from emodelx.config import RunConfig, TemplateConfig
 from emodelx.records import CalphaModel, Chain, Points, Prediction, Provenance
+from emodelx.support import support, usual_support
 
 AROUND = 7
 """Residues over which the main chain is averaged: a template is right or wrong in stretches."""
@@ -16,8 +17,6 @@ CLASH = 2.8
 """Nearest two Calphas of different residues can be, in Angstrom."""
 FAR = 4.0
 """Angstrom; where a placed residue is further from the template than this, the template is wrong there."""
-PARTS = (0.25, 0.5, 0.75)
-"""Where the main chain is read on the way to the next residue."""
 
 
 def complete_chains(model: CalphaModel, prediction: Prediction, config: TemplateConfig, _: RunConfig) -> CalphaModel:
@@ -40,7 +39,7 @@ def complete_chains(model: CalphaModel, prediction: Prediction, config: Template
     """
     if all(chain.reference is None for chain in model.chains):
         return model
-    least = config.least_support * _usual_support(model, prediction)
+    least = config.least_support * usual_support(model, prediction)
     chains = list(model.chains)
     for i in np.argsort([-chain.placed().sum() for chain in chains], kind="stable"):
         taken = np.concatenate([chain.positions[chain.placed()] for chain in chains])
@@ -48,30 +47,13 @@ def complete_chains(model: CalphaModel, prediction: Prediction, config: Template
     return replace(model, chains=tuple(chains))
 
 
-def _usual_support(model: CalphaModel, prediction: Prediction) -> float:
-    """Median main-chain probability along what is placed, or along the templates where nothing is."""
-    along = [_support(chain.positions, prediction) for chain in model.chains]
-    along += [_support(chain.reference, prediction) for chain in model.chains if chain.reference is not None]
-    values = np.concatenate(along)
-    return float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else 1.0
-
-
-def _support(positions: Points, prediction: Prediction) -> NDArray[np.float64]:
-    """Mean main-chain probability from each residue to the next, NaN where one is missing. Shape (length,)."""
-    onward = np.roll(positions, -1, axis=0) - positions
-    onward[-1] = np.nan
-    points = np.stack([positions + part * onward for part in PARTS]) - prediction.origin
-    read = map_coordinates(prediction.bb_prob, np.nan_to_num(points).T, order=1, cval=0.0).T.mean(axis=0)
-    return np.where(np.isfinite(onward[:, 0]), read, np.nan)
-
-
 def _complete(chain: Chain, taken: Points, prediction: Prediction, least: float) -> Chain:
     if chain.reference is None:
         return chain
     placed = chain.placed()
     bent = _bent(chain)
-    support = np.nan_to_num(_support(np.where(placed[:, None], chain.positions, bent), prediction))
-    good = uniform_filter1d(support, AROUND) >= least
+    along = np.nan_to_num(support(np.where(placed[:, None], chain.positions, bent), prediction))
+    good = uniform_filter1d(along, AROUND) >= least
     added = ~placed & np.isfinite(bent[:, 0]) & good
     added[added] = ~_clashes(bent[added], taken)
     provenance = np.where(added, Provenance.TEMPLATE, chain.provenance).astype(np.uint8)

@@ -24,7 +24,7 @@ def count_copies(
 
     The sequences are registered with more copies than can be; fragments that overlap, or lie too far apart for one
     chain, become copies of their own (Algorithm 1). Those that hold enough residues, compared with the fullest one,
-    count.
+    count. One round of registration is enough for that; with a second one more copies are counted wrong.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def _copy_sizes(
         candidates.type_odds(),
         [sequence.codes() for sequence in sequences],
         most,
-        config.growth(),
+        config.growth()[:1],
         threads=run.threads,
         progress=run.progress,
     )

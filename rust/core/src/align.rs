@@ -12,6 +12,7 @@
 use rayon::prelude::*;
 
 use crate::residues::{ByCode, Residues};
+use crate::screen::Screen;
 use crate::walk::{JUMP, WalkGraph};
 use crate::{CoreError, Monitor};
 
@@ -57,25 +58,80 @@ pub struct Evidence {
 /// A place and the odds that a candidate is there.
 pub type Hint = (usize, f32);
 
-/// The most probable match of every candidate.
+/// The most probable match of every candidate, at the places where `screen` has it, or at all places.
 ///
-/// Sums are exact up to two bounds: they stop growing at `CERTAIN`, and reach `MARGIN` residues beyond each window.
+/// Sums are exact up to two bounds: they stop growing at `CERTAIN`, and reach `MARGIN` residues beyond each window. Of
+/// what `screen` leaves out, only the best walks count.
 pub fn align(
     graph: &WalkGraph,
     residues: &Residues,
     evidence: &Evidence,
+    screen: Option<&Screen>,
     monitor: &Monitor,
 ) -> Result<Vec<Match>, CoreError> {
+    let mut best = vec![Best::default(); graph.len()];
+    match screen {
+        Some(screen) => sweep_screened(graph, residues, evidence, screen, monitor, &mut best)?,
+        None => sweep_all(graph, residues, evidence, monitor, &mut best)?,
+    }
+    let left_out = |k: usize| screen.map_or(0.0, |screen| screen.left_out(k));
+    Ok(best.iter().enumerate().map(|(k, b)| b.posterior(residues.len(), left_out(k))).collect())
+}
+
+/// Adds the walks of all candidates through all places.
+fn sweep_all(
+    graph: &WalkGraph,
+    residues: &Residues,
+    evidence: &Evidence,
+    monitor: &Monitor,
+    best: &mut [Best],
+) -> Result<(), CoreError> {
     let window = residues.len().div_ceil(LANES).clamp(LEAST_WINDOW, WINDOW);
     let strips = residues.len().div_ceil(window * LANES);
     monitor.begin(strips * 2 * (window + MARGIN));
-    let mut best = vec![Best::default(); graph.len()];
     let mut spare = Vec::new();
     for strip in 0..strips {
         Sweep { graph, residues, evidence, monitor, window, first: strip * window * LANES, arch: pulp::Arch::new() }
-            .run(&mut best, &mut spare)?;
+            .run(best, &mut spare)?;
     }
-    Ok(best.iter().map(|b| b.posterior(residues.len())).collect())
+    Ok(())
+}
+
+/// The same in short windows, each with only the candidates that could be there.
+fn sweep_screened(
+    graph: &WalkGraph,
+    residues: &Residues,
+    evidence: &Evidence,
+    screen: &Screen,
+    monitor: &Monitor,
+    best: &mut [Best],
+) -> Result<(), CoreError> {
+    let window = LEAST_WINDOW;
+    monitor.begin(residues.len().div_ceil(window * LANES) * 2 * (window + MARGIN));
+    let mut spare = Vec::new();
+    for first in (0..residues.len()).step_by(window * LANES) {
+        let reach = first.saturating_sub(MARGIN)..first + window * LANES + MARGIN;
+        let mut members = screen.within(&reach);
+        members.retain(|&k| evidence.known[k].is_none_or(|place| reach.contains(&place)));
+        let mut own: Vec<Best> = members.iter().map(|&k| best[k]).collect();
+        let (graph, evidence) = (&graph.among(&members), &evidence.among(&members));
+        Sweep { graph, residues, evidence, monitor, window, first, arch: pulp::Arch::new() }
+            .run(&mut own, &mut spare)?;
+        members.iter().zip(own).for_each(|(&k, own)| best[k] = own);
+    }
+    Ok(())
+}
+
+impl Evidence {
+    /// What is known of `members`, which become 0, 1, 2 ...
+    fn among(&self, members: &[usize]) -> Self {
+        Self {
+            odds: members.iter().map(|&k| self.odds[k]).collect(),
+            known: members.iter().map(|&k| self.known[k]).collect(),
+            full: self.full.clone(),
+            hints: members.iter().map(|&k| self.hints[k].clone()).collect(),
+        }
+    }
 }
 
 /// Sum over the walks through the best place of a candidate, and over those through all places.
@@ -101,9 +157,10 @@ impl Best {
         }
     }
 
-    /// Normalises by everything the candidate could be; "nothing" counts as much as walks of weight 1 at every place.
-    fn posterior(&self, places: usize) -> Match {
-        let all = self.total + places as f64;
+    /// Normalises by everything the candidate could be, also where it was not looked; "nothing" counts as much as walks of
+    /// weight 1 at every place.
+    fn posterior(&self, places: usize, left_out: f64) -> Match {
+        let all = self.total + left_out + places as f64;
         Match { place: self.place, probability: (f64::from(self.weight) / all) as f32 }
     }
 }
@@ -135,12 +192,12 @@ impl Sweep<'_> {
         for step in 0..MARGIN + self.window {
             self.monitor.advance(1)?;
             let column = self.column(step);
-            let mut new = spare.pop().unwrap_or_else(|| self.no_arrivals());
+            let mut new = self.arrivals(spare);
             if let Some(old) = kept.last() {
                 let two_back = &totals[step % 2];
-                self.chunks(&mut new).into_par_iter().for_each(|(first, part)| {
+                self.graph.chunks(&mut new, CHUNK).into_par_iter().for_each(|(first, part)| {
                     self.wide(|| {
-                        for (k, sums) in self.by_candidate(first, part) {
+                        for (k, sums) in self.graph.by_candidate(first, part) {
                             self.arrive(k, &column, old, two_back, sums);
                         }
                     });
@@ -162,12 +219,12 @@ impl Sweep<'_> {
         for step in (MARGIN..MARGIN + self.window + MARGIN).rev() {
             self.monitor.advance(1)?;
             let column = self.column(step);
-            let mut new = spare.pop().unwrap_or_else(|| self.no_arrivals());
-            let tasks = self.chunks(&mut new).into_par_iter().zip(best.par_chunks_mut(CHUNK));
+            let mut new = self.arrivals(spare);
+            let tasks = self.graph.chunks(&mut new, CHUNK).into_par_iter().zip(best.par_chunks_mut(CHUNK));
             tasks.for_each(|((first, part), best)| {
                 let ended = forward.get(step - MARGIN);
                 self.wide(|| {
-                    for (k, sums) in self.by_candidate(first, part) {
+                    for (k, sums) in self.graph.by_candidate(first, part) {
                         self.leave(k, &next, &after, sums);
                         if let Some(ended) = ended {
                             self.read(k, &column, ended, sums, &mut best[k - first]);
@@ -272,32 +329,15 @@ impl Sweep<'_> {
         (0..self.graph.len()).into_par_iter().with_min_len(CHUNK).map(total).collect()
     }
 
+    /// Arrivals to be written over.
+    fn arrivals(&self, spare: &mut Spare) -> Vec<Lane> {
+        let mut arrivals = spare.pop().unwrap_or_default();
+        arrivals.resize(self.graph.arrival(self.graph.len()), [0.0; LANES]);
+        arrivals
+    }
+
     fn no_arrivals(&self) -> Vec<Lane> {
         vec![[0.0; LANES]; self.graph.arrival(self.graph.len())]
-    }
-
-    /// The arrivals in parts of `CHUNK` candidates, each with its first candidate.
-    fn chunks<'b>(&self, mut arrivals: &'b mut [Lane]) -> Vec<(usize, &'b mut [Lane])> {
-        let mut parts = Vec::new();
-        for first in (0..self.graph.len()).step_by(CHUNK) {
-            let end = (first + CHUNK).min(self.graph.len());
-            let (part, rest) = arrivals.split_at_mut(self.graph.arrival(end) - self.graph.arrival(first));
-            parts.push((first, part));
-            arrivals = rest;
-        }
-        parts
-    }
-
-    /// The candidates from `first` on with their arrivals, as far as `part` holds them.
-    #[inline(always)]
-    fn by_candidate<'b>(&self, first: usize, part: &'b mut [Lane]) -> impl Iterator<Item = (usize, &'b mut [Lane])> {
-        let mut rest = part;
-        (first..self.graph.len()).map_while(move |k| {
-            let all = std::mem::take(&mut rest);
-            let (own, others) = all.split_at_mut_checked(self.graph.neighbours(k).len() + 1)?;
-            rest = others;
-            Some((k, own))
-        })
     }
 }
 
@@ -396,7 +436,7 @@ mod tests {
             for k in 0..4 {
                 (0..LENGTH).for_each(|place| add_walks((&graph, &evidence), &mut vec![(k, place)], 0, 1.0, &mut sums));
             }
-            for (found, sums) in align(&graph, &residues, &evidence, &Monitor::default()).unwrap().iter().zip(sums) {
+            for (found, sums) in align(&graph, &residues, &evidence, None, &Monitor::default()).unwrap().iter().zip(sums) {
                 let all = sums.iter().sum::<f64>() + residues.len() as f64;
                 let highest = sums.iter().copied().fold(0.0, f64::max);
                 prop_assert!((f64::from(found.probability) - highest / all).abs() < 1e-5);
@@ -413,7 +453,7 @@ mod tests {
         let known = vec![None, Some(2), None, None];
         let full = (0..residues.len()).map(|place| place == 2).collect();
         let evidence = Evidence { odds: vec![even; 4], known, full, hints: vec![Vec::new(); 4] };
-        let matches = align(&graph, &residues, &evidence, &Monitor::default()).unwrap();
+        let matches = align(&graph, &residues, &evidence, None, &Monitor::default()).unwrap();
         assert_eq!(matches[1].place, 2);
         assert!(matches.iter().enumerate().all(|(k, m)| k == 1 || m.place != 2));
     }
@@ -429,8 +469,8 @@ mod tests {
             let hints = vec![vec![], hints, vec![], vec![]];
             Evidence { odds: by_code, known: vec![None; 4], full: vec![false; residues.len()], hints }
         };
-        let typed = align(&graph, &residues, &evidence(8.0, vec![]), &Monitor::default()).unwrap();
-        let hinted = align(&graph, &residues, &evidence(1.0, vec![(2, 8.0)]), &Monitor::default()).unwrap();
+        let typed = align(&graph, &residues, &evidence(8.0, vec![]), None, &Monitor::default()).unwrap();
+        let hinted = align(&graph, &residues, &evidence(1.0, vec![(2, 8.0)]), None, &Monitor::default()).unwrap();
         assert_eq!(typed, hinted);
         assert_eq!(hinted[1].place, 2);
     }
@@ -446,6 +486,6 @@ mod tests {
             full: vec![false],
             hints: vec![],
         };
-        assert_eq!(align(&square(&[0.9; 4]), &residues, &evidence, &monitor), Err(CoreError::Interrupted));
+        assert_eq!(align(&square(&[0.9; 4]), &residues, &evidence, None, &monitor), Err(CoreError::Interrupted));
     }
 }

@@ -33,6 +33,7 @@ pub mod register;
 pub mod residues;
 pub mod rigid;
 pub mod rotations;
+pub mod screen;
 pub mod seeds;
 pub mod sidechains;
 pub mod sparse;

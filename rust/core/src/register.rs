@@ -2,8 +2,12 @@
 
 use crate::align::{Evidence, Hint, Match, align};
 use crate::residues::{ByCode, Residues};
+use crate::screen::Screen;
 use crate::walk::WalkGraph;
 use crate::{CoreError, Monitor};
+
+/// Number of places above which it pays to look first where a candidate could be at all.
+const MANY: usize = 2048;
 
 /// A run of consecutive residues of one sequence.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +48,10 @@ pub fn register(
         return Err(CoreError::Invalid("odds, hints and links must have the same number of candidates".into()));
     }
     let mut evidence = Evidence { odds, known: vec![None; graph.len()], full: vec![false; residues.len()], hints };
+    let screen = (residues.len() > MANY).then(|| Screen::new(graph, residues, &evidence, monitor)).transpose()?;
     let mut runs = Vec::new();
     for growth in rounds {
-        let matches = align(graph, residues, &evidence, monitor)?;
+        let matches = align(graph, residues, &evidence, screen.as_ref(), monitor)?;
         runs = Grower { graph, residues, matches: &matches, growth }.runs();
         evidence.learn(&runs, residues);
     }

@@ -4,6 +4,8 @@
 //! only as much as a protein chain does. Everything a walk can remember at one candidate is an *arrival*: arrival 0
 //! is "from nowhere" (a start or a jump), arrival `1 + i` is "from the i-th neighbour".
 
+use std::ops::Range;
+
 use crate::cells::{Cells, squared_distance};
 use crate::sparse::SparseRows;
 use crate::{CoreError, Point};
@@ -30,7 +32,7 @@ const JUMP_CHOICES: f32 = 10.0;
 pub const JUMP: f32 = JUMP_PROBABILITY / JUMP_CHOICES;
 
 /// The transition probabilities of walks.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct WalkGraph {
     /// Where the neighbours of each candidate begin in `neighbour` and `back`.
     start: Vec<usize>,
@@ -68,6 +70,31 @@ impl WalkGraph {
             graph.push_table(positions, &value, k);
         }
         Ok(graph)
+    }
+
+    /// The same walks as far as they stay among `members` (ascending), which become 0, 1, 2 ...
+    #[must_use]
+    pub fn among(&self, members: &[usize]) -> Self {
+        let index = |k: &usize| members.binary_search(k).ok();
+        let mut part = Self { start: vec![0], table_start: vec![0], reference: self.reference, ..Self::default() };
+        for &k in members {
+            let around = self.neighbours(k);
+            let slots: Vec<usize> = (0..around.len()).filter(|&slot| index(&around[slot]).is_some()).collect();
+            part.neighbour.extend(around.iter().filter_map(index));
+            part.start.push(part.neighbour.len());
+            for &slot in &slots {
+                let row = self.transitions(k, slot);
+                part.table.push(row[0]);
+                part.table.extend(slots.iter().map(|from| row[1 + from]));
+            }
+            part.table_start.push(part.table.len());
+            part.jumps.push(self.jumps(k).iter().filter_map(index).collect());
+        }
+        for k in 0..members.len() {
+            let slot = |y: &usize| part.neighbours(*y).partition_point(|x| *x < k);
+            part.back.extend(part.neighbours(k).iter().map(slot).collect::<Vec<_>>());
+        }
+        part
     }
 
     /// Number of candidates.
@@ -109,9 +136,45 @@ impl WalkGraph {
     /// Probability of the step from `k` to its neighbour in `slot`, for every arrival at `k`.
     #[must_use]
     pub fn transitions(&self, k: usize, slot: usize) -> &[f32] {
+        &self.table[self.steps(k, slot)]
+    }
+
+    /// Where the transitions from `k` to its neighbour in `slot` stand among all transitions.
+    #[must_use]
+    pub fn steps(&self, k: usize, slot: usize) -> Range<usize> {
         let arrivals = self.neighbours(k).len() + 1;
         let at = self.table_start[k] + slot * arrivals;
-        &self.table[at..at + arrivals]
+        at..at + arrivals
+    }
+
+    /// All transitions of all candidates.
+    #[must_use]
+    pub fn all_transitions(&self) -> &[f32] {
+        &self.table
+    }
+
+    /// Values of all arrivals in parts of `size` candidates, each with its first candidate.
+    pub fn chunks<'a, T>(&self, mut arrivals: &'a mut [T], size: usize) -> Vec<(usize, &'a mut [T])> {
+        let mut parts = Vec::new();
+        for first in (0..self.len()).step_by(size) {
+            let end = (first + size).min(self.len());
+            let (part, rest) = arrivals.split_at_mut(self.arrival(end) - self.arrival(first));
+            parts.push((first, part));
+            arrivals = rest;
+        }
+        parts
+    }
+
+    /// The candidates from `first` on with the values of their arrivals, as far as `part` holds them.
+    #[inline(always)]
+    pub fn by_candidate<'a, T>(&self, first: usize, part: &'a mut [T]) -> impl Iterator<Item = (usize, &'a mut [T])> {
+        let mut rest = part;
+        (first..self.len()).map_while(move |k| {
+            let all = std::mem::take(&mut rest);
+            let (own, others) = all.split_at_mut_checked(self.neighbours(k).len() + 1)?;
+            rest = others;
+            Some((k, own))
+        })
     }
 
     /// Candidates that a walk may jump to from `k`, over a residue whose candidate is missing.
@@ -221,6 +284,16 @@ mod tests {
                 assert!(total < 1.0 - JUMP_PROBABILITY + 1e-6);
             }
         }
+    }
+
+    #[test]
+    fn a_part_walks_as_the_whole() {
+        let graph = graph();
+        let part = graph.among(&[0, 1, 3]);
+        assert_eq!((part.neighbours(1), part.back(1)), (&[0, 2][..], &[0, 0][..]));
+        let whole = |slot: usize| graph.transitions(1, slot);
+        assert_eq!(part.transitions(1, 1), [whole(2)[0], whole(2)[1], whole(2)[3]]);
+        assert_eq!(part.jumps(0), graph.jumps(0).iter().filter(|k| **k != 2).map(|k| (*k).min(2)).collect::<Vec<_>>());
     }
 
     #[test]

@@ -24,6 +24,7 @@ from emodelx.report.viewer import surface_level, write_viewer_script
 
 @pytest.fixture
 def report(model):
+    kept, apart = model.split(15)
     return RunReport(
         name="m<1>",
         command="emodelx build",
@@ -38,40 +39,44 @@ def report(model):
         warnings=["a <doubt>"],
         resolution=3.04,
         candidates=2,
-        residues_built=model.placed_count(),
+        residues_built=kept.placed_count(),
+        residues_uncertain=apart.placed_count(),
+        min_confidence=15,
         residues_expected=expected_residues(model),
-        chains=chain_coverage(model),
+        chains=chain_coverage(kept, apart),
         stage_seconds={"links": 1.5},
         peak_memory_bytes=10**9,
     )
 
 
 def test_coverage_counts(model):
-    a, b = chain_coverage(model)
+    a, b = chain_coverage(*model.split(15))
     assert (a.length, a.built, a.traced, a.threaded, a.bridged) == (5, 3, 2, 1, 0)
     assert a.mean_confidence == pytest.approx(75)
-    assert (b.built, b.threaded, b.bridged) == (2, 1, 1)
+    assert (b.built, b.threaded, b.bridged, b.uncertain, b.mean_confidence) == (1, 0, 1, 1, 20)
     assert expected_residues(model) == 12
 
 
 def test_report_is_plain_json(report, tmp_path):
     write_report(tmp_path / "r.json", report)
     content = json.loads((tmp_path / "r.json").read_text())
-    assert content["completeness"] == pytest.approx(5 / 12, abs=1e-4)
+    assert content["completeness"] == pytest.approx(4 / 12, abs=1e-4)
     assert content["chains"][0]["chain"] == "A"
     assert content["inputs"]["map"]["path"] == "/a/b.mrc"
 
 
 def test_residues_table(model, candidates, tmp_path):
-    write_residues(tmp_path / "r.csv", model, candidates, find(model, model.without_side_chains(), None))
+    parts = dict(zip(("model", "uncertain"), model.split(20), strict=True))
+    found = {name: (part, find(part, part.without_side_chains(), None)) for name, part in parts.items()}
+    write_residues(tmp_path / "r.csv", found, candidates)
     with (tmp_path / "r.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(r["chain"], r["label_seq"], r["aa"], r["provenance"]) for r in rows] == [
-        ("A", "2", "K", "traced"),
-        ("A", "3", "V", "traced"),
-        ("A", "5", "A", "threaded"),
-        ("B", "1", "G", "threaded"),
-        ("B", "2", "G", "bridged"),
+    assert [(r["chain"], r["label_seq"], r["aa"], r["part"], r["provenance"]) for r in rows] == [
+        ("A", "2", "K", "model", "traced"),
+        ("A", "3", "V", "model", "traced"),
+        ("A", "5", "A", "model", "threaded"),
+        ("B", "2", "G", "model", "bridged"),
+        ("B", "1", "G", "uncertain", "threaded"),
     ]
     assert (rows[0]["ca_prob"], rows[0]["p_K"], rows[0]["p_A"]) == ("0.9000", "1.0000", "0.0000")
     assert (rows[2]["ca_prob"], rows[2]["p_A"]) == ("", ""), "no candidate, so nothing was read there"
@@ -104,8 +109,8 @@ def test_the_page_escapes_what_users_wrote(report, model, tmp_path):
 def test_the_page_counts_residues_by_provenance(report, model, tmp_path):
     write_page(tmp_path / "p.html", report, find(model, model.without_side_chains(), None), "")
     _, *rows = re.findall(r"<tr><th>.*?</tr>", (tmp_path / "p.html").read_text().split("<h2>Chains</h2>")[1])
-    assert re.findall(r'<td class="number">(.*?)</td>', rows[0]) == ["3 of 5", "2", "1", "0", "0", "0", "75"]
-    assert re.findall(r'<td class="number">(.*?)</td>', rows[1]) == ["2 of 2", "0", "1", "1", "0", "0", "15"]
+    assert re.findall(r'<td class="number">(.*?)</td>', rows[0]) == ["3 of 5", "2", "1", "0", "0", "0", "0", "75"]
+    assert re.findall(r'<td class="number">(.*?)</td>', rows[1]) == ["1 of 2", "0", "0", "1", "0", "0", "1", "20"]
 
 
 def test_the_bar_shows_every_residue_in_its_colour(model):
@@ -123,15 +128,19 @@ def test_the_bar_shows_every_residue_in_its_colour(model):
 
 def test_the_viewer_script_opens_map_and_model(tmp_path):
     script = tmp_path / "m.cxc"
-    write_viewer_script(script, "m.cif", Path("/data/my map.map.gz"), 0.25)
+    write_viewer_script(script, ["m.cif"], Path("/data/my map.map.gz"), 0.25)
     lines = script.read_text().splitlines()
     assert lines[0] == 'open "/data/my map.map.gz" id #1 format mrc'
     assert "level 0.25" in lines[1]
     assert lines[2:4] == ['open "m.cif" id #2', "color bfactor #2 palette alphafold"]
-    write_viewer_script(script, "m.cif", None, None)
+    write_viewer_script(script, ["m.cif"], None, None)
     assert script.read_text().splitlines()[0] == 'open "m.cif" id #2'
-    write_viewer_script(script, "m.cif", None, None, b_factors=True)
+    write_viewer_script(script, ["m.cif"], None, None, b_factors=True)
     assert script.read_text().splitlines()[1] == "color bfactor #2"
+    write_viewer_script(script, ["m.cif", "m_uncertain.cif"], None, None)
+    assert script.read_text().splitlines()[1:] == [
+        'open "m_uncertain.cif" id #3', "color bfactor #2 palette alphafold", "color #3 #999999", "view #2",
+    ]  # fmt: skip
 
 
 def test_the_surface_covers_most_calphas(model):
@@ -145,16 +154,25 @@ def test_the_surface_covers_most_calphas(model):
 
 def test_the_initial_model_holds_what_is_sure(model, tmp_path):
     files = ResultFiles(tmp_path, "m")
-    assert write_models(files, model.without_side_chains(), pdb=True) == []
+    assert write_models(files, *model.without_side_chains().split(0), pdb=True) == []
     assert gemmi.read_structure(str(files.model))[0].count_atom_sites() == 5
     assert gemmi.read_structure(str(files.initial))[0].count_atom_sites() == 2
     assert files.pdb.exists()
 
 
+def test_what_is_uncertain_is_kept_apart(model, tmp_path):
+    files = ResultFiles(tmp_path, "m")
+    write_models(files, *model.without_side_chains().split(60), pdb=True)
+    parts = [gemmi.read_structure(str(path))[0] for path in (files.model, files.uncertain, files.pdb)]
+    numbers = [[(chain.name, residue.seqid.num) for chain in part for residue in chain] for part in parts]
+    sure, unsure = [("A", 2), ("A", 3)], [("A", 5), ("B", 1), ("B", 2)]
+    assert numbers == [sure, unsure, sure]
+
+
 def test_what_cannot_be_written_is_said(model, tmp_path):
     files = ResultFiles(tmp_path, "m")
     unsure = replace(model, chains=(replace(model.chains[1], name="LONG"),))
-    refused = write_models(files, unsure.without_side_chains(), pdb=True)
+    refused = write_models(files, *unsure.without_side_chains().split(0), pdb=True)
     assert len(refused) == 2
     assert "no residue has a confidence of 70 or more" in refused[0]
     assert "no PDB file" in refused[1]
@@ -166,14 +184,14 @@ def test_what_cannot_be_written_is_said(model, tmp_path):
 def test_results_move_together_the_model_last(model, tmp_path, monkeypatch):
     final = ResultFiles(tmp_path, "m")
     draft = final.draft(tmp_path / "work" / "results")
-    write_models(draft, model.without_side_chains(), pdb=False)
+    write_models(draft, *model.without_side_chains().split(15), pdb=False)
     draft.report.write_text("{}")
     moved = []
     replace_file = Path.replace
     monkeypatch.setattr(Path, "replace", lambda a, b: (moved.append(b), replace_file(a, b))[1])
     draft.move_to(final)
     assert moved[-1] == final.model
-    assert set(moved) == {final.model, final.initial, final.report}
+    assert set(moved) == {final.model, final.initial, final.uncertain, final.report}
     assert not draft.folder.exists()
     final.remove()
     assert [path.name for path in tmp_path.iterdir()] == ["work"]
