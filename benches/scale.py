@@ -58,7 +58,7 @@ class Clock(Silent):
         """Begin to count for a stage."""
         self._stage, self._began = stage, time.process_time()
 
-    def finish(self, seconds: float, reused: bool) -> None:
+    def finish(self, *_: object) -> None:
         """Note what the stage took."""
         self.seconds[self._stage] = time.process_time() - self._began
 

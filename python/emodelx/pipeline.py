@@ -147,7 +147,8 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         _tell_traced(traced.record, log) if config.no_sequence else _judge(traced.record, log)
         refined = _atoms(config, inputs, sources, (prediction, traced), stepper)
         whole, density = traced.record.calphas_of(refined.model), inputs.map.density if inputs.map else None
-        (model, apart), (atoms, uncertain) = (m.split(config.min_confidence) for m in (whole, refined.model))
+        model, apart = whole.split(config.min_confidence)
+        atoms, uncertain = refined.model.split(config.min_confidence)
         scores = _scores(config, inputs, prediction.record, atoms, stepper)
         built = Built(model, atoms, candidates, scores, density, apart)
         draft = files.draft(store.folder / "results")

@@ -103,7 +103,8 @@ def test_the_page_escapes_what_users_wrote(report, model, tmp_path):
     text = (tmp_path / "p.html").read_text()
     for escaped in ("m&lt;1&gt;", "a &lt;doubt&gt;", "one &lt;&amp;&gt;", "one &amp; two"):
         assert escaped in text
-    assert "5 of 12 residues (41.7%)" in text
+    assert "4 of 12 residues (33.3%)" in text
+    assert "1 more, with a confidence below 15, are kept apart" in text
 
 
 def test_the_page_counts_residues_by_provenance(report, model, tmp_path):
