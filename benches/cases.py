@@ -1,6 +1,6 @@
 """Run simulated network outputs of known truth, and compare accuracy and cost with the published program's figures.
 
-Usage: python benches/cases.py CASES_FOLDER OUTPUT_FOLDER [--seed 7] [--only NAME_LEVEL ...]
+Usage: python benches/cases.py CASES_FOLDER OUTPUT_FOLDER [--seed 7] [--symmetry auto] [--only NAME_LEVEL ...]
 
 The folder holds, as described in docs/performance.md, `README.md` with the table of the published program,
 `simulate.py`, and per case `NAME.fasta` and `NAME_truth.pdb.gz`. A simulation that is in the output folder already is
@@ -114,17 +114,22 @@ def simulate(case: Case, cases: Path, output: Path, seed: int) -> Path:
     return prediction
 
 
-def run_case(case: Case, cases: Path, prediction: Path) -> Outcome:
+def run_case(case: Case, cases: Path, prediction: Path, symmetry: str | None = None) -> Outcome:
     """Model one case, and compare it with its truth."""
     model_file = prediction.with_suffix(".cif")
-    config = BuildConfig(prediction=prediction, fasta=cases / f"{case.name}.fasta", output=prediction.with_suffix(""))
+    config = BuildConfig(
+        prediction=prediction,
+        fasta=cases / f"{case.name}.fasta",
+        output=prediction.with_suffix(""),
+        symmetry=symmetry,
+    )
     inputs = read_inputs(config)
     sources = {"prediction": InputFile(str(prediction), sha256="")}
     seconds = []
     for _ in range(REPEATS):
         stepper = Stepper(NoStore(config.output), config.run, reuse=False, progress=SILENT)
         began = time.process_time()
-        *_, model = run_stages(config, inputs, sources, stepper)
+        model = run_stages(config, inputs, sources, stepper).model
         seconds.append(time.process_time() - began)
     peak = peak_memory() or 0
     write_mmcif(model_file, model.record.without_side_chains())
@@ -171,6 +176,7 @@ def main() -> None:
     parser.add_argument("cases", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--seed", type=int, default=7, help="of the simulation; the published figures are of 7")
+    parser.add_argument("--symmetry", metavar="GROUP", help="as of emodelx build")
     parser.add_argument("--only", nargs="*", metavar="NAME_LEVEL")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -180,7 +186,7 @@ def main() -> None:
         if not options.only or str(case) in options.only:
             prediction = simulate(case, options.cases, options.output, options.seed)
             with spawn.Pool(1) as pool:
-                outcomes.append(pool.apply(run_case, (case, options.cases, prediction)))
+                outcomes.append(pool.apply(run_case, (case, options.cases, prediction, options.symmetry)))
             print(
                 f"{case}: {json.dumps(outcomes[-1].accuracy)} {outcomes[-1].cpu_s:.3f} s", file=sys.stderr, flush=True
             )

@@ -119,9 +119,9 @@ def run_case(case: Case, cases: Path, prediction: Path) -> Counter[str]:
     config = BuildConfig(prediction=prediction, fasta=cases / f"{case.name}.fasta", output=prediction.with_suffix(""))
     stepper = Stepper(NoStore(config.output), config.run, reuse=False, progress=SILENT)
     sources = {"prediction": InputFile(str(prediction), sha256="")}
-    read, candidates, _, model = run_stages(config, read_inputs(config), sources, stepper)
-    links = link_candidates(candidates, read.record, config.links, config.run)
-    return losses(model.record, candidates, links, read_calphas(cases / f"{case.name}_truth.pdb.gz"))
+    found = run_stages(config, read_inputs(config), sources, stepper)
+    links = link_candidates(found.candidates, found.prediction.record, config.links, config.run)
+    return losses(found.model.record, found.candidates, links, read_calphas(cases / f"{case.name}_truth.pdb.gz"))
 
 
 def main() -> None:

@@ -161,7 +161,7 @@ def run(options: argparse.Namespace, kind: str) -> dict[str, object]:
     stepper = Stepper(NoStore(config.output), config.run, reuse=False, progress=SILENT)
     began = time.process_time()
     sources = {"prediction": InputFile(str(options.prediction), sha256="")}
-    *_, traced = run_stages(config, inputs, sources, stepper)
+    traced = run_stages(config, inputs, sources, stepper).model
     model = traced.record
     seconds = time.process_time() - began
     file = options.output / f"{options.prediction.stem}_{kind}.cif"

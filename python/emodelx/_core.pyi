@@ -200,9 +200,10 @@ def assign_chains(
     pieces: Sequence[tuple[int, int, NDArray[np.float64]]],
     copies: Sequence[int],
     *,
+    images: Sequence[tuple[Sequence[Sequence[float]], Sequence[float]]] | None = None,
     threads: int = 0,
     progress: _Progress = None,
-) -> list[int | None]:
+) -> list[tuple[int, int] | None]:
     """Assign pieces of chains to the copies of their sequences (Algorithm 1).
 
     Parameters
@@ -211,11 +212,14 @@ def assign_chains(
         Sequence, position of the first residue, points (n, 3) (NaN where none; the first and the last are there).
     copies : sequence of int
         Of each sequence.
+    images : sequence of (rotation, shift)
+        Motions of a group, the identity first: every piece may be any of its images. None for the identity alone.
 
     Returns
     -------
-    list of int or None
-        Copy of every piece, 0 being the one with most residues; None where the copies do not suffice.
+    list of (int, int) or None
+        Copy of every piece, 0 being the one with most residues, and index of its image that lies there; None where the
+        copies do not suffice.
     """
 
 def place_templates(

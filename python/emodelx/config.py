@@ -3,6 +3,7 @@
 "paper" is EModelX, Nature Communications 2024; "published code" is its authors' program.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,6 +13,10 @@ from emodelx.errors import InputError
 
 RESOLUTION_RANGE = (0.5, 20.0)
 """Angstrom; beyond these an option is a typing error."""
+AUTO = "auto"
+"""Given instead of a point group: whatever is found."""
+LARGEST_ORDER = 20
+"""Of an axis; the turns of finer ones are not told apart."""
 
 
 class Engine(str, Enum):
@@ -304,6 +309,8 @@ class BuildConfig:
     """Angstrom; None estimates it from the map."""
     copies: dict[str, int] = field(default_factory=dict)
     """Copies per record name where the FASTA headers do not tell."""
+    symmetry: str | None = None
+    """Point group (C1 to C20, D2 to D20, T, O, I), or auto; None reads every copy by itself."""
     resume: bool = False
     write_pdb: bool = False
     min_confidence: float = 0.0
@@ -333,10 +340,10 @@ class BuildConfig:
             object.__setattr__(self, name, None if value is None else Path(value))  # plain strings are welcome
         if (self.fasta is None) != self.no_sequence:
             raise InputError("give either --fasta or --no-sequence: chains follow sequences, or are traced without")
-        if self.no_sequence and self.copies:
-            raise InputError("--copies needs --fasta: it counts the copies of a sequence")
-        if self.no_sequence and self.templates.files:
-            raise InputError("--template needs --fasta: templates are matched to the sequences")
+        if self.symmetry is not None:
+            object.__setattr__(self, "symmetry", group_name(self.symmetry))
+        if self.no_sequence:
+            self._refuse_what_needs_sequences()
         if (self.map is None) == (self.prediction is None):
             raise InputError("give either --map or --prediction: a build starts from one of the two")
         if self.bfactor is Column.ADP and (self.map is None or self.no_sequence):
@@ -348,6 +355,14 @@ class BuildConfig:
             raise InputError(f"--resolution {self.resolution:g}: give Angstrom between {low:g} and {high:g}")
         if not 0 <= self.min_confidence <= 100:
             raise InputError(f"--min-confidence {self.min_confidence:g}: give a confidence between 0 and 100")
+
+    def _refuse_what_needs_sequences(self) -> None:
+        if self.symmetry:
+            raise InputError("--symmetry needs --fasta: it serves to read the copies of a sequence together")
+        if self.copies:
+            raise InputError("--copies needs --fasta: it counts the copies of a sequence")
+        if self.templates.files:
+            raise InputError("--template needs --fasta: templates are matched to the sequences")
 
     @property
     def name(self) -> str:
@@ -362,3 +377,23 @@ def _one_of(choices: type[Enum], value: str, option: str) -> Enum:
     except ValueError:
         names = ", ".join(choice.value for choice in choices)
         raise InputError(f"{option} {value}: give one of {names}") from None
+
+
+def group_name(text: str) -> str:
+    """Return a point group as it is written here, or `auto`.
+
+    Raises
+    ------
+    InputError
+        When there is no such group.
+    """
+    name = text.strip().upper()
+    axis = re.fullmatch(r"[CD]([1-9]\d*)", name)
+    if name == AUTO.upper():
+        return AUTO
+    if name in ("T", "O", "I") or (axis and int(axis[1]) <= LARGEST_ORDER and name != "D1"):
+        return name
+    raise InputError(
+        f"--symmetry {text}: give auto, C1 to C{LARGEST_ORDER}, D2 to D{LARGEST_ORDER}, T, O or I; "
+        "helical symmetry is not known here"
+    )

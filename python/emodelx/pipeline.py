@@ -8,7 +8,7 @@ from shlex import join
 from typing import Any
 
 from emodelx._core import __version__
-from emodelx.config import BuildConfig, CandidateConfig, Column, Engine, ReadingConfig, RunConfig
+from emodelx.config import AUTO, BuildConfig, CandidateConfig, Column, Engine, ReadingConfig, RunConfig
 from emodelx.errors import InputError, NothingBuildableError
 from emodelx.inputs import Inputs, mirror_line, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
@@ -19,11 +19,14 @@ from emodelx.records import (
     CalphaModel,
     Candidates,
     DensityMap,
+    Fragment,
     HelixTurns,
     Links,
     Placement,
     Prediction,
     RefinedModel,
+    Sequence,
+    Symmetry,
     Template,
 )
 from emodelx.report.results import (
@@ -38,9 +41,12 @@ from emodelx.report.results import (
 from emodelx.report.summary import (
     InputFile,
     RunReport,
+    SymmetryUse,
     TemplateUse,
     expected_residues,
     sequence_copies,
+    symmetry_line,
+    symmetry_use,
     template_use,
 )
 from emodelx.runlog import RunLog
@@ -58,14 +64,25 @@ from emodelx.stages.copies import count_copies
 from emodelx.stages.extend import extend_ends
 from emodelx.stages.hand import count_turns
 from emodelx.stages.links import link_candidates
+from emodelx.stages.orbits import find_orbits
 from emodelx.stages.paths import rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
 from emodelx.stages.refine import judge_refinement, refine_model
 from emodelx.stages.register import register_sequences
 from emodelx.stages.rigid import search_templates
+from emodelx.stages.symmetry import agree, symmetry_of_fragments, symmetry_of_map
 from emodelx.stages.templates import place_templates
 from emodelx.stages.thread import thread_gaps
 from emodelx.stages.traces import sample_traces
+from emodelx.stages.unit import (
+    copies_of_complex,
+    copies_of_unit,
+    copy_fragments,
+    fold_links,
+    image_placements,
+    join_fragments,
+    leave_rest,
+)
 from emodelx.stepper import Kept, Stepper
 from emodelx.tools.engines import move_atoms
 
@@ -140,13 +157,14 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         store = Store(files.folder / "work")
         store.open()
         stepper = Stepper(store, config.run, config.resume, log)
-        prediction, candidates, placements, traced = run_stages(config, inputs, sources, stepper)
-        templates = template_use(inputs.templates.templates, placements, traced.record)
+        traced = run_stages(config, inputs, sources, stepper)
+        prediction, candidates, calphas = traced.prediction, traced.candidates, traced.model
+        templates = template_use(inputs.templates.templates, traced.placements, calphas.record)
         _tell_templates(templates, log)
-        _require_confident(traced.record, config.min_confidence)
-        _tell_traced(traced.record, log) if config.no_sequence else _judge(traced.record, log)
-        refined = _atoms(config, inputs, sources, (prediction, traced), stepper)
-        whole, density = traced.record.calphas_of(refined.model), inputs.map.density if inputs.map else None
+        _require_confident(calphas.record, config.min_confidence)
+        _tell_traced(calphas.record, log) if config.no_sequence else _judge(calphas.record, log)
+        refined = _atoms(config, inputs, sources, (prediction, calphas), stepper)
+        whole, density = calphas.record.calphas_of(refined.model), inputs.map.density if inputs.map else None
         model, apart = whole.split(config.min_confidence)
         atoms, uncertain = refined.model.split(config.min_confidence)
         scores = _scores(config, inputs, prediction.record, atoms, stepper)
@@ -166,6 +184,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
             sequences=[] if config.no_sequence else sequence_copies(model),
             refinement=refined.report,
             templates=templates,
+            symmetry=traced.symmetry,
             stage_seconds=stepper.seconds,
             peak_memory_bytes=peak_memory(),
         )
@@ -224,9 +243,18 @@ def _tell_templates(templates: list[TemplateUse], log: RunLog) -> None:
             )
 
 
-def run_stages(
-    config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper
-) -> tuple[Kept[Prediction], Candidates, tuple[Placement, ...], Kept[CalphaModel]]:
+@dataclass(frozen=True)
+class Traced:
+    """The Calpha model, and what it was made from."""
+
+    prediction: Kept[Prediction]
+    candidates: Candidates
+    model: Kept[CalphaModel]
+    placements: tuple[Placement, ...] = ()
+    symmetry: SymmetryUse | None = None
+
+
+def run_stages(config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper) -> Traced:
     """Go from the inputs to the Calpha model; `build` does so, adds the other atoms and writes the files.
 
     Parameters
@@ -244,9 +272,11 @@ def run_stages(
     links = stepper.step("links", link_candidates, found, prediction, config.links)
     graph = Graph(prediction, found, links, _density(inputs, sources))
     if config.no_sequence:
-        return prediction, found.record, (), _trace(config, graph, stepper)
+        return Traced(prediction, found.record, _trace(config, graph, stepper))
     templates = Kept(inputs.templates.templates, _template_key(config, sources))
-    return prediction, found.record, *_register(config, inputs, graph, templates, stepper)
+    read, model = _register(config, inputs, graph, templates, stepper)
+    symmetry = symmetry_use(read.symmetry.record, config.symmetry, read.averaged)
+    return Traced(prediction, read.candidates.record, model, read.placed.record, symmetry)
 
 
 def _density(inputs: Inputs, sources: dict[str, InputFile]) -> Kept[DensityMap | None]:
@@ -348,30 +378,155 @@ def _trace(config: BuildConfig, graph: Graph, stepper: Stepper) -> Kept[CalphaMo
     return stepper.step("confidence", lambda m, _: rate_paths(m), bridged)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What the map and the sequences say about the candidates, before there are chains.
+
+    Attributes
+    ----------
+    candidates, links
+        Of the whole complex.
+    typed
+        The candidates, with types corrected by the composition.
+    symmetry
+        Of the complex; C1 where none is known.
+    averaged : bool
+        Whether the symmetry was used to read the copies together, and may complete them.
+    """
+
+    candidates: Kept[Candidates]
+    links: Kept[Links]
+    sequences: Kept[tuple[Sequence, ...]]
+    typed: Kept[Candidates]
+    placed: Kept[tuple[Placement, ...]]
+    fragments: Kept[tuple[Fragment, ...]]
+    symmetry: Kept[Symmetry]
+    averaged: bool
+
+
 def _register(
     config: BuildConfig, inputs: Inputs, graph: Graph, templates: Kept[tuple[Template, ...]], stepper: Stepper
-) -> tuple[tuple[Placement, ...], Kept[CalphaModel]]:
+) -> tuple[Reading, Kept[CalphaModel]]:
     """Where the templates are, and the chains that follow the sequences."""
-    step, prediction, found, links = stepper.step, graph.prediction, graph.candidates, graph.links
-    given = Kept(inputs.sequences.sequences, digest(inputs.sequences.sequences))
-    sequences = step("copies", count_copies, found, links, given, config.registration, config.counting)
-    for sequence in sequences.record:
+    step, prediction = stepper.step, graph.prediction
+    given = _kept(inputs.sequences.sequences)
+    read = _read(config, given, graph, templates, stepper)
+    for sequence in read.sequences.record:
         if not sequence.told:
             stepper.progress.note(f"sequence {sequence.name}: copies counted in the map: {sequence.copies}")
+    typed, links, sequences = read.typed, read.links, read.sequences
     hops = step("traces", sample_traces, links, config.traces)
-    typed = step("composition", lambda c, s, _: correct_composition(c, s), found, sequences)
     scores = step("scores", propagate_scores, typed, hops)
-    placed = step("templates", place_templates, typed, links, sequences, templates, config.templates)
-    fragments = step("fragments", register_sequences, typed, links, sequences, placed, config.registration)
     view = Kept((prediction.record, graph.density.record), digest(prediction.key, graph.density.key))
-    placed = step("rigid search", search_templates, placed, fragments, sequences, templates, view, config.rigid)
-    chains = step("chains", register_chains, fragments, typed, sequences, templates, placed)
+    placed = step(
+        "rigid search", search_templates, read.placed, read.fragments, sequences, templates, view, config.rigid
+    )
+    chains = step("chains", register_chains, read.fragments, typed, sequences, templates, placed, read.symmetry)
     threaded = step("threading", thread_gaps, chains, typed, links, scores, config.threading)
     bridged = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
-    completed = step("completion", complete_chains, bridged, prediction, config.templates)
+    completing = read.symmetry if read.averaged else Kept(Symmetry(), "")
+    completed = step("completion", complete_chains, bridged, prediction, completing, config.templates)
     extended = step("extension", extend_ends, completed, prediction)
     rated = step("confidence", lambda m, c, s, p, _: rate_confidence(m, c, s, p), extended, typed, sequences, placed)
-    return placed.record, rated
+    return replace(read, placed=placed), rated
+
+
+def _read(
+    config: BuildConfig,
+    given: Kept[tuple[Sequence, ...]],
+    graph: Graph,
+    templates: Kept[tuple[Template, ...]],
+    stepper: Stepper,
+) -> Reading:
+    """Read the sequences in one unit of a symmetric complex, where that is asked for, or in all of it."""
+    found = graph.candidates
+    if config.symmetry in (None, "C1"):
+        read = _read_whole(config, given, graph, templates, stepper)
+        if config.symmetry is not None:
+            return read
+        seen = stepper.step("symmetry", symmetry_of_fragments, read.fragments, found)
+        return replace(read, symmetry=seen)
+    symmetry = stepper.step("symmetry", symmetry_of_map, found, graph.prediction)
+    read = None
+    if len(symmetry.record) == 1:
+        read = _read_whole(config, given, graph, templates, stepper)
+        symmetry = stepper.step("symmetry-of-fragments", symmetry_of_fragments, read.fragments, found)
+    agreed = stepper.step("agreed-symmetry", agree, symmetry, config.symmetry, found, given)
+    _tell_symmetry(config.symmetry, symmetry.record, agreed.record, stepper.progress)
+    if len(agreed.record) == 1:
+        return read or _read_whole(config, given, graph, templates, stepper)
+    return _read_unit(config, given, graph, templates, agreed, stepper)
+
+
+def _read_whole(
+    config: BuildConfig,
+    given: Kept[tuple[Sequence, ...]],
+    graph: Graph,
+    templates: Kept[tuple[Template, ...]],
+    stepper: Stepper,
+) -> Reading:
+    """Read the sequences in the whole complex."""
+    step, found, links = stepper.step, graph.candidates, graph.links
+    sequences = step("copies", count_copies, found, links, given, config.registration, config.counting)
+    typed = step("composition", correct_types, found, sequences)
+    placed = step("templates", place_templates, typed, links, sequences, templates, config.templates)
+    fragments = step("fragments", register_sequences, typed, links, sequences, placed, config.registration)
+    return Reading(found, links, sequences, typed, placed, fragments, Kept(Symmetry(), ""), averaged=False)
+
+
+def _read_unit(
+    config: BuildConfig,
+    given: Kept[tuple[Sequence, ...]],
+    graph: Graph,
+    templates: Kept[tuple[Template, ...]],
+    symmetry: Kept[Symmetry],
+    stepper: Stepper,
+) -> Reading:
+    """Read the sequences in one unit, the mean of all copies, and put what was read into all of them."""
+    step, order = stepper.step, len(symmetry.record)
+    orbits = step("orbits", find_orbits, graph.candidates, graph.prediction, symmetry)
+    found = orbits.part("candidates")
+    unit = step(
+        "unit",
+        fold_links,
+        orbits,
+        step("links-of-orbits", link_candidates, found, graph.prediction, config.links),
+        symmetry,
+    )
+    links, of_unit, unit_links = unit.part("whole_links"), unit.part("candidates"), unit.part("links")
+    share = _kept(copies_of_unit(given.record, order))
+    share = step("copies", count_copies, of_unit, unit_links, share, config.registration, config.counting)
+    sequences = _kept(copies_of_complex(share.record, given.record, order))
+    typed = step("composition", correct_types, found, sequences)
+    placed = step("templates", place_templates, typed, links, sequences, templates, config.templates)
+    images = step("unit-templates", image_placements, placed, symmetry)
+    unit_types = step("unit-composition", correct_types, of_unit, sequences)
+    read = step("unit-fragments", register_sequences, unit_types, unit_links, share, images, config.registration)
+    copied = step("copied-fragments", copy_fragments, read, unit)
+    rest = step("rest", leave_rest, typed, links, copied, sequences)
+    left, left_links, sought = rest.part("candidates"), rest.part("links"), rest.part("sequences")
+    more = step("rest-fragments", register_sequences, left, left_links, sought, placed, config.registration)
+    fragments = step("fragments", join_fragments, copied, more, rest)
+    return Reading(found, links, sequences, typed, placed, fragments, symmetry, averaged=True)
+
+
+def correct_types(candidates: Candidates, sequences: tuple[Sequence, ...], _: RunConfig) -> Candidates:
+    """Correct the types by the composition, which nothing of the run changes."""
+    return correct_composition(candidates, sequences)
+
+
+def _kept(sequences: tuple[Sequence, ...]) -> Kept[tuple[Sequence, ...]]:
+    return Kept(sequences, digest(sequences))
+
+
+def _tell_symmetry(asked: str, found: Symmetry, agreed: Symmetry, progress: Progress) -> None:
+    """Say which symmetry is used, and where it differs from what was asked for."""
+    if asked not in (AUTO, agreed.group):
+        instead = f"{found.group} was found instead" if len(found) > 1 else "none was found"
+        progress.warn(f"--symmetry {asked}: the map contradicts it; {instead}, and {agreed.group} is used")
+    elif agreed.group != found.group and asked == AUTO:
+        progress.warn(f"symmetry {found.group} was found, but the copies of the sequences contradict it; none is used")
+    progress.note(symmetry_line(agreed))
 
 
 def _prediction(

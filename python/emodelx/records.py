@@ -197,6 +197,39 @@ class HelixTurns:
 
 
 @dataclass(frozen=True)
+class Symmetry:
+    """A point group of rotations, where the complex has it.
+
+    Attributes
+    ----------
+    group : str
+        C1, C2, ..., D2, ..., T, O or I.
+    rotations : ndarray, dtype=float64, shape=(order, 3, 3)
+        The identity first.
+    centre : ndarray, dtype=float64, shape=(3,)
+        A point on all axes, in Angstrom in the frame of the input map.
+    share : float
+        Of the candidates: those that a rotation brings onto another one, in the mean.
+    """
+
+    group: str = "C1"
+    rotations: Points = field(default_factory=lambda: np.eye(3)[None])
+    centre: Points = field(default_factory=lambda: np.zeros(3))
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require(self.rotations.shape == (len(self.rotations), 3, 3), "rotations must have shape (order, 3, 3)")
+        _require(self.centre.shape == (3,), "centre must have shape (3,)")
+
+    def __len__(self) -> int:
+        return len(self.rotations)
+
+    def images(self, points: Points) -> Points:
+        """Where every rotation takes points of shape (n, 3). Shape (order, n, 3)."""
+        return (points - self.centre) @ self.rotations.transpose(0, 2, 1) + self.centre
+
+
+@dataclass(frozen=True)
 class SparseRows:
     """A sparse n x n matrix by rows (CSR); columns ascend within a row.
 
@@ -220,6 +253,69 @@ class Links:
     """Connection likelihood H (eq. 22-24) of candidates 2 to 6 A apart; symmetric."""
 
     likelihood: SparseRows
+
+
+@dataclass(frozen=True)
+class Orbits:
+    """Candidates of a symmetric complex, sorted by what the rotations take onto each other.
+
+    Attributes
+    ----------
+    candidates : Candidates
+        Of the whole complex: those that were found, and images of them that were missed; types averaged.
+    unit : Candidates
+        One of every orbit, at the mean of all images.
+    image : ndarray, dtype=int64, shape=(order, m)
+        Candidate of the whole complex that each rotation takes each one of the unit to; -1 where there is none.
+    """
+
+    candidates: Candidates
+    unit: Candidates
+    image: Ints
+
+    def __post_init__(self) -> None:
+        _require(self.image.shape[1:] == (len(self.unit),), "image must have shape (order, m)")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of a symmetric complex, put together from linked candidates.
+
+    Attributes
+    ----------
+    candidates : Candidates
+    links : Links
+    image : ndarray, dtype=int64, shape=(order, m)
+        As in `Orbits`.
+    whole_links : Links
+        Of the candidates of the whole complex, averaged.
+    """
+
+    candidates: Candidates
+    links: Links
+    image: Ints
+    whole_links: Links
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What the unit of a symmetric complex leaves: candidates, and the residues that are still sought.
+
+    Attributes
+    ----------
+    index : ndarray, dtype=int64, shape=(n,)
+        Of the candidates among those of the whole complex.
+    candidates : Candidates
+    links : Links
+        Among them.
+    sequences : tuple of Sequence
+        All of them, X where every copy has the residue already.
+    """
+
+    index: Ints
+    candidates: Candidates
+    links: Links
+    sequences: tuple[Sequence, ...]
 
 
 @dataclass(frozen=True)
@@ -263,6 +359,7 @@ class Provenance(IntEnum):
     BRIDGED = 3
     EXTENDED = 4
     TEMPLATE = 5
+    SYMMETRIC = 6
 
 
 @dataclass(frozen=True)

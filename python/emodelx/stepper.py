@@ -20,6 +20,10 @@ class Kept(Generic[T]):
     record: T
     key: str
 
+    def part(self, name: str) -> "Kept[Any]":
+        """Return a field of the record."""
+        return Kept(getattr(self.record, name), digest(self.key, name))
+
 
 @dataclass(frozen=True)
 class Stepper:

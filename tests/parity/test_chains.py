@@ -12,14 +12,15 @@ from scipy.optimize import linear_sum_assignment
 
 from emodelx import _core
 from emodelx.config import RunConfig
-from emodelx.records import Candidates, Fragment, Provenance, Sequence
+from emodelx.point_groups import rotations_of
+from emodelx.records import Candidates, Fragment, Provenance, Sequence, Symmetry
 from emodelx.stages.chains import register_chains
 
 
 def assign(by_sequence, copies, **run):
     """The copy of every fragment, by sequence; fragments as the twin takes them."""
     pieces = [(i, start, positions) for i, own in enumerate(by_sequence) for start, positions in own]
-    found = iter(_core.assign_chains(pieces, copies, **run))
+    found = (place and place[0] for place in _core.assign_chains(pieces, copies, **run))
     return [[next(found) for _ in own] for own in by_sequence]
 
 
@@ -103,6 +104,46 @@ def test_symmetry_tells_what_connectivity_cannot():
     assert found[1] == found[2] != found[3] == found[4]
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    length=st.integers(25, 90),
+    apart=st.sampled_from([5.0, 20.0]),
+    group=st.sampled_from(["C2", "C3", "D2"]),
+)
+def test_images(seed, length, apart, group):
+    fragments = mixed(seed, length, 1, apart, 0.3)
+    images = images_of(rotations_of(group), np.array([3.0, -2.0, 8.0]))
+    found = _core.assign_chains([(0, *fragment) for fragment in fragments], [1], images=images, threads=1)
+    assert found == slow.assign_images(fragments, 1, images)
+
+
+def images_of(rotations, centre):
+    """The rotations about a centre, as rotation and shift."""
+    return [(rotation.tolist(), (centre - rotation @ centre).tolist()) for rotation in rotations]
+
+
+@pytest.mark.parametrize("group", ["C2", "C3", "D3", "O"])
+def test_pieces_of_a_chain_come_back_from_any_image(group):
+    """Every piece lies at another image; together they are the chain again, or an image of it."""
+    rng = np.random.default_rng(3)
+    rotations, chain = rotations_of(group), folded(1)[:70] + np.array([90.0, 40, 25])
+    moves = rng.integers(0, len(rotations), 4)
+    pieces = [
+        (0, start, np.ascontiguousarray(chain[start:end] @ rotations[g].T))
+        for (start, end), g in zip([(0, 18), (20, 36), (37, 52), (54, 70)], moves, strict=True)
+    ]
+    found = _core.assign_chains(pieces, [1], images=images_of(rotations, np.zeros(3)), threads=1)
+    back = [rotations[image] @ rotations[g] for (_, image), g in zip(found, moves, strict=True)]
+    np.testing.assert_allclose(back, np.broadcast_to(back[0], (4, 3, 3)), atol=1e-6)
+
+
+def test_images_must_form_a_group():
+    images = images_of(rotations_of("C3")[:2], np.zeros(3))
+    with pytest.raises(ValueError, match="images must form a group"):
+        _core.assign_chains([(0, 0, folded(0)[:12])], [1], images=images)
+
+
 def test_sequences_are_told_apart():
     fragment = (0, folded(0)[:20])
     assert assign([[fragment], [], [fragment]], [1, 2, 3]) == [[0], [], [0]]
@@ -123,7 +164,7 @@ def test_fragments_become_chains():
     one = Fragment(0, 1, np.arange(1, 16), np.full(15, 0.9, np.float32))
     two = Fragment(0, 14, np.array([14, -1, *range(16, 28)]), np.full(14, 0.5, np.float32))
     sequences = (Sequence("s", "A" * 30, ("X",), 1), Sequence("t", "G" * 5, (), 2))
-    model = register_chains([one, two], candidates, sequences, (), (), RunConfig(threads=1))
+    model = register_chains([one, two], candidates, sequences, (), (), Symmetry(), RunConfig(threads=1))
     assert [(c.sequence, c.name) for c in model.chains] == [(0, "X"), (1, "A"), (1, "B")]
     first, *empty = model.chains
     assert first.candidates.tolist() == [-1, *range(1, 28), -1, -1]
@@ -135,7 +176,7 @@ def test_fragments_become_chains():
 
 def test_threads(same_on_all_threads):
     def step(*arguments, threads):
-        return np.array(_core.assign_chains(*arguments, threads=threads), float)
+        return np.array([place or (-1, -1) for place in _core.assign_chains(*arguments, threads=threads)], float)
 
     points = folded(0)
     pieces = [(s, i, points[i : i + 12]) for i in range(0, 60, 6) for s in (0, 1)]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from emodelx.config import BuildConfig, RunConfig
+from emodelx.config import BuildConfig, RunConfig, group_name
 from emodelx.errors import InputError
 
 
@@ -43,3 +43,14 @@ def test_threads_cannot_be_negative():
 def test_who_listens_does_not_make_another_configuration():
     assert RunConfig(progress=print) == RunConfig()
     assert repr(RunConfig(progress=print)) == repr(RunConfig())
+
+
+@pytest.mark.parametrize(("text", "name"), [("c4", "C4"), (" D20 ", "D20"), ("AUTO", "auto"), ("i", "I"), ("C1", "C1")])
+def test_point_groups_are_named(text, name):
+    assert group_name(text) == name
+
+
+@pytest.mark.parametrize("text", ["C0", "D1", "C21", "helical", "", "C", "TT"])
+def test_what_is_no_point_group_is_refused(text):
+    with pytest.raises(InputError, match="give auto, C1 to C20, D2 to D20, T, O or I"):
+        group_name(text)

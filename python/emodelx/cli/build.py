@@ -28,6 +28,7 @@ def build(
     resolution: options.Resolution = None,
     orientations: options.Orientations = ReadingConfig.orientations,
     copies: options.Copies = None,
+    symmetry: options.Symmetry = None,
     threads: options.Threads = 0,
     seed: options.Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the saved stages of an earlier run.")] = False,
@@ -56,8 +57,8 @@ def build(
     """
     config = BuildConfig(
         output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
-        weights=weights, device=device, resolution=resolution, copies=options.read_copies(copies), resume=resume,
-        write_pdb=pdb, min_confidence=min_confidence, refine_with=refine_with, bfactor=bfactor,
+        weights=weights, device=device, resolution=resolution, copies=options.read_copies(copies), symmetry=symmetry,
+        resume=resume, write_pdb=pdb, min_confidence=min_confidence, refine_with=refine_with, bfactor=bfactor,
         reading=ReadingConfig(orientations=orientations),
         templates=TemplateConfig(files=tuple(template or ()), least_identity=template_identity),
         run=RunConfig(threads=threads, seed=seed),

@@ -75,6 +75,14 @@ Copies = Annotated[
     list[str] | None,
     typer.Option("--copies", metavar="NAME=N", help="Copies of a sequence; may be given several times."),
 ]
+Symmetry = Annotated[
+    str | None,
+    typer.Option(
+        "--symmetry",
+        metavar="GROUP",
+        help="Point group (C4, D7, T, O, I, ...) or auto: read all copies together. [default: each by itself]",
+    ),
+]
 
 
 def read_copies(copies: list[str] | None) -> dict[str, int]:

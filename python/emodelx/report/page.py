@@ -53,6 +53,13 @@ def _head(report: RunReport, chains: Sequence[ChainFindings]) -> str:
     )
 
 
+def _symmetry(report: RunReport) -> str:
+    if report.symmetry is None:
+        return "not sought"
+    use = "copies read together and completed" if report.symmetry.averaged else "seen in the chains"
+    return "none (C1)" if report.symmetry.group == "C1" else f"{report.symmetry.group}, {use}"
+
+
 def _verdict(report: RunReport, chains: Sequence[ChainFindings]) -> Iterator[str]:
     """The run in two or three sentences."""
     count = len(report.chains)
@@ -103,12 +110,13 @@ def _places(places: Sequence[str]) -> Iterator[str]:
 
 def _chains(report: RunReport, chains: Sequence[ChainFindings]) -> str:
     longest = max((chain.length for chain in report.chains), default=1)
-    names = ("Chain", "Sequence", "Built", "Traced", "Threaded", "Bridged", "Extended", "Template")
+    names = ("Chain", "Sequence", "Built", "Traced", "Threaded", "Bridged", "Extended", "Template", "Symmetric")
     names += ("Kept apart", "Mean confidence")
     head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
     rows = []
     for facts, chain in zip(report.chains, chains, strict=True):
-        origins = (facts.traced, facts.threaded, facts.bridged, facts.extended, facts.template, facts.uncertain)
+        read = (facts.traced, facts.threaded, facts.bridged, facts.extended)
+        origins = (*read, facts.template, facts.symmetric, facts.uncertain)
         cells = (f"{facts.built} of {facts.length}", *origins, f"{facts.mean_confidence:.0f}")
         numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
         rows.append(f"<tr><th>{escape(facts.chain)}</th><td>{escape(facts.sequence)}</td>{numbers}</tr>")
@@ -175,6 +183,7 @@ def _refinement(report: RunReport) -> str:
 
 def _run(report: RunReport) -> str:
     facts = {
+        "Symmetry": _symmetry(report),
         "Resolution": "not used" if report.resolution is None else f"{report.resolution:.2f} A (see Inputs)",
         "Calpha candidates": str(report.candidates),
         "Program": f"emodelx {report.version}, seed {report.seed}",

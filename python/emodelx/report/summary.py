@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emodelx.records import CalphaModel, Chain, Placement, Provenance, RefinementReport, Template
+from emodelx.records import CalphaModel, Chain, Placement, Points, Provenance, RefinementReport, Symmetry, Template
 from emodelx.report.attention import Concern
 from emodelx.report.unbuilt import Unbuilt
 from emodelx.scoring.built import BuiltScores
@@ -16,6 +16,8 @@ from emodelx.scoring.card import agreement_summary, geometry_summary
 
 CONTRADICTION = 4.0
 """Angstrom between a residue and where a placed template has it, above which the two contradict each other."""
+HALF_TURN = 1e-3
+"""Twice the sine of an angle below which a rotation is half a turn."""
 
 _MAP_SCORES = ("resolution", "cc_mask", "cc_volume", "b_factor", "q_score")
 """Scores of the map that do not depend on how much of it lies around the model."""
@@ -37,7 +39,7 @@ class ChainCoverage:
     ----------
     chain, sequence : str
         Name of the chain, and of its sequence in the FASTA file.
-    length, built, traced, threaded, bridged, extended, template : int
+    length, built, traced, threaded, bridged, extended, template, symmetric : int
         Residues of the sequence, of the model, and by provenance.
     uncertain : int
         Residues that are kept apart from the model.
@@ -54,6 +56,7 @@ class ChainCoverage:
     bridged: int
     extended: int
     template: int
+    symmetric: int
     uncertain: int
     mean_confidence: float
 
@@ -108,6 +111,35 @@ class TemplateUse:
 
 
 @dataclass(frozen=True)
+class SymmetryUse:
+    """The symmetry of the complex, and what it was used for.
+
+    Attributes
+    ----------
+    group : str
+        C1 where none was found.
+    asked : str or None
+        The group that was asked for, or `auto`.
+    averaged : bool
+        Whether the copies were read together and completed; otherwise the symmetry, seen in the chains, only told which
+        fragment belongs to which copy.
+    centre : list of float
+        A point on all axes, in Angstrom.
+    rotations : list of list of list of float
+        Matrices about the centre, the identity first.
+    share : float
+        Of the candidates that a rotation brings onto another one, in the mean.
+    """
+
+    group: str
+    asked: str | None
+    averaged: bool
+    centre: list[float]
+    rotations: list[list[list[float]]]
+    share: float
+
+
+@dataclass(frozen=True)
 class RunReport:
     """Facts of one run.
 
@@ -125,6 +157,8 @@ class RunReport:
         Of all copies of all sequences; of the traced chains, missing candidates included, where none are given.
     sequences : list of SequenceCopies
         Empty where none are given.
+    symmetry : SymmetryUse or None
+        None where chains are traced without sequences.
     scores : dict
         Of the whole model, by the names of `emodelx score`; empty where nothing can be measured.
     unbuilt : list of Unbuilt
@@ -162,6 +196,7 @@ class RunReport:
     chains: list[ChainCoverage]
     sequences: list[SequenceCopies] = field(default_factory=list)
     templates: list[TemplateUse] = field(default_factory=list)
+    symmetry: SymmetryUse | None = None
     refinement: RefinementReport | None = None
     scores: dict[str, float | int | None] = field(default_factory=dict)
     unbuilt: list[Unbuilt] = field(default_factory=list)
@@ -195,6 +230,7 @@ def _coverage_of(chain: Chain, uncertain: int, sequence: str) -> ChainCoverage:
         bridged=int((chain.provenance == Provenance.BRIDGED).sum()),
         extended=int((chain.provenance == Provenance.EXTENDED).sum()),
         template=int((chain.provenance == Provenance.TEMPLATE).sum()),
+        symmetric=int((chain.provenance == Provenance.SYMMETRIC).sum()),
         uncertain=uncertain,
         mean_confidence=round(float(np.mean(chain.confidence[placed])), 2) if placed.any() else 0.0,
     )
@@ -203,6 +239,43 @@ def _coverage_of(chain: Chain, uncertain: int, sequence: str) -> ChainCoverage:
 def sequence_copies(model: CalphaModel) -> list[SequenceCopies]:
     """List the sequences with their copies, in the order of the model."""
     return [SequenceCopies(s.name, len(s.residues), s.copies, not s.told) for s in model.sequences]
+
+
+def symmetry_use(symmetry: Symmetry, asked: str | None, averaged: bool) -> SymmetryUse:
+    """State the symmetry of the complex as plain numbers."""
+    return SymmetryUse(
+        symmetry.group,
+        asked,
+        averaged,
+        np.round(symmetry.centre, 3).tolist(),
+        np.round(symmetry.rotations, 6).tolist(),
+        round(symmetry.share, 4),
+    )
+
+
+def symmetry_line(symmetry: Symmetry) -> str:
+    """Say which symmetry a complex has, and where."""
+    if len(symmetry) == 1:
+        return "symmetry: none (C1)"
+    centre = ", ".join(f"{x:.1f}" for x in symmetry.centre)
+    axis = ", ".join(f"{x:.3f}" for x in main_axis(symmetry))
+    return (
+        f"symmetry: {symmetry.group} about {centre}, an axis of the highest order along {axis}; "
+        f"{symmetry.share:.0%} of the candidates have their images"
+    )
+
+
+def main_axis(symmetry: Symmetry) -> Points:
+    """Return the direction of an axis of the highest order: that of the smallest turn. Shape (3,)."""
+    rotation = max(symmetry.rotations[1:], key=np.trace)
+    vector = np.array(
+        [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]]
+    )
+    length = np.linalg.norm(vector)
+    # Half a turn has no such vector; there (R + 1) / 2 projects onto the axis.
+    projected = (rotation + np.eye(3))[:, np.argmax(np.diag(rotation))]
+    axis = vector if length > HALF_TURN else projected
+    return axis / np.linalg.norm(axis)
 
 
 def template_use(

@@ -6,11 +6,23 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emodelx import _core
 from emodelx.config import RunConfig
+from emodelx.folding import assign_copies
+from emodelx.images import sort_residues
 from emodelx.io.chain_names import name_chains
-from emodelx.pieces import Piece, attach, lay, spread, trimmed, unite, without_contradiction
-from emodelx.records import CalphaModel, Candidates, Chain, Fragment, Placement, Points, Provenance, Sequence, Template
+from emodelx.pieces import Piece, attach, lay, spread, unite, without_contradiction
+from emodelx.records import (
+    CalphaModel,
+    Candidates,
+    Chain,
+    Fragment,
+    Placement,
+    Points,
+    Provenance,
+    Sequence,
+    Symmetry,
+    Template,
+)
 from emodelx.symmetry import complete
 
 LEAST_FOUND = 0.25
@@ -23,12 +35,14 @@ def register_chains(
     sequences: Sequences[Sequence],
     templates: Sequences[Template],
     placements: Sequences[Placement],
+    symmetry: Symmetry,
     run: RunConfig,
 ) -> CalphaModel:
     """Find out which copy of its sequence every fragment belongs to (Algorithm 1).
 
     Fragments join by connectivity (their ends are as far apart as the residues between them span) and by symmetry
     (together they superpose on another copy). Fragments that lie on one placed template are together from the start.
+    Where the symmetry is known, one unit is put together, and the copies follow.
 
     Parameters
     ----------
@@ -38,12 +52,14 @@ def register_chains(
     templates : sequence of Template
     placements : sequence of Placement
         Where pieces of the templates are.
+    symmetry : Symmetry
     run : RunConfig
 
     Returns
     -------
     CalphaModel
-        A chain per copy of every sequence, the fullest copy first; copies that no fragment belongs to are empty.
+        A chain per copy of every sequence, the fullest one first (of a unit, with all its images); copies that no
+        fragment belongs to are empty.
         Fragments in excess of the copies are left out. With templates every chain has a reference.
     """
     placements = [placement for placement in placements if not placement.spare]
@@ -51,12 +67,7 @@ def register_chains(
     laid = without_contradiction(laid, [placement for placement in placements if placement.is_sure()], sequences)
     pieces = unite(laid, placements, templates, sequences)
     anchors = [piece for piece in pieces if piece.fragments or piece.sure]
-    copy_of = _core.assign_chains(
-        [(piece.sequence, *trimmed(piece.read())) for piece in anchors],
-        [sequence.copies for sequence in sequences],
-        threads=run.threads,
-        progress=run.progress,
-    )
+    copy_of = assign_copies(anchors, sequences, candidates, symmetry, run)
     chains = []
     for i, (sequence, names) in enumerate(zip(sequences, name_chains(sequences), strict=True)):
         found = [t for j, t in enumerate(templates) if t.sequence == i and _is_found(j, t, placements)]
@@ -72,6 +83,8 @@ def register_chains(
             _without_loops(_chain(i, name, len(sequence.residues), own, models), lacking)
             for name, own in zip(names, members, strict=True)
         ]
+    if len(symmetry) > 1:
+        chains = sort_residues(chains, symmetry)
     return CalphaModel(tuple(sequences), tuple(chains))
 
 

@@ -80,7 +80,7 @@ def _copy_sizes(
     pieces = [(sequence, start, points) for (sequence, start, *_), points in zip(runs, held, strict=True)]
     copy_of = _core.assign_chains(pieces, most, threads=run.threads, progress=run.progress)
     sizes = [np.zeros(count, np.int64) for count in most]
-    for (sequence, _, members, _), copy in zip(runs, copy_of, strict=True):
-        if copy is not None:
-            sizes[sequence][copy] += (members >= 0).sum()
+    for (sequence, _, members, _), place in zip(runs, copy_of, strict=True):
+        if place is not None:
+            sizes[sequence][place[0]] += (members >= 0).sum()
     return sizes

@@ -90,11 +90,12 @@ def _spare(
     placements: Sequences[Placement], sequences: Sequences[Sequence], candidates: Points, run: RunConfig
 ) -> set[int]:
     """Pieces of whole copies beyond those of their sequence."""
-    copy_of = _core.assign_chains(
+    found = _core.assign_chains(
         [(p.sequence, *_spread(p.numbers, p.positions)) for p in placements],
         [max(len(placements), 1)] * len(sequences),
         threads=run.threads,
     )
+    copy_of = [place[0] if place else None for place in found]
     middle = (candidates.min(axis=0) + candidates.max(axis=0)) / 2
     spare = set()
     for i, sequence in enumerate(sequences):

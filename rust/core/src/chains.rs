@@ -23,6 +23,10 @@ pub struct Piece {
 /// whatever can be joined is.
 const SURE: f64 = 4.0;
 const LIKELY: f64 = 3.0;
+/// Motions nearer than this are one: the largest difference of their matrices, and of their shifts in thousands of Angstrom.
+const SAME_MOTION: f64 = 1e-3;
+/// Log-odds that the very ends of two pieces add at most to those measured further in, where images are compared.
+const MOST_ENDS: f64 = 6.0;
 /// Residues at the ends of a piece that may be wrong: distances are measured further in.
 const FRAYED: usize = 2;
 /// Residues by which pieces of one chain may overlap, because one of them went too far.
@@ -37,24 +41,32 @@ const MODELS: usize = 4;
 const SYMMETRY_ERROR: f64 = 2.5;
 const LEAST_SYMMETRY: f64 = -6.0;
 
-/// The copy of its sequence that every piece belongs to; None for what fits into no copy.
+/// The copy of its sequence that every piece belongs to, and the index of its image that lies there; None for what fits
+/// into no copy.
 ///
-/// `copies` is their number per sequence; the copy with most residues is 0.
-pub fn assign(pieces: &[Piece], copies: &[usize], monitor: &Monitor) -> Result<Vec<Option<usize>>, CoreError> {
+/// `copies` is their number per sequence; the copy with most residues is 0. Every piece may be any of its `images`
+/// under the motions of a group; the images of a copy are no copies of their own.
+pub fn assign(
+    pieces: &[Piece],
+    copies: &[usize],
+    images: &[Motion],
+    monitor: &Monitor,
+) -> Result<Vec<Option<(usize, usize)>>, CoreError> {
     check(pieces, copies)?;
+    let images = Images::new(images)?;
     let mut copy_of = vec![None; pieces.len()];
     monitor.begin(copies.len());
     for (sequence, &copies) in copies.iter().enumerate() {
         let own: Vec<usize> = (0..pieces.len()).filter(|&i| pieces[i].sequence == sequence).collect();
         let mut parts: Vec<Part> = own.iter().map(|&i| Part::new(i, &pieces[i])).collect();
-        join(&mut parts, Part::connectivity, SURE, monitor)?;
+        join(&mut parts, &images, Part::connectivity, SURE, monitor)?;
         for least in [LIKELY, f64::MIN] {
             let models = largest(&parts);
-            join(&mut parts, |a, b| Some(a.connectivity(b)? + a.symmetry(b, &models)), least, monitor)?;
+            join(&mut parts, &images, |a, b| Some(a.connectivity(b)? + a.symmetry(b, &models)), least, monitor)?;
         }
         sort_by_size(&mut parts);
         for (copy, part) in parts.iter().take(copies).enumerate() {
-            part.members.iter().for_each(|&i| copy_of[i] = Some(copy));
+            part.members.iter().for_each(|&(i, image)| copy_of[i] = Some((copy, image)));
         }
         monitor.advance(1)?;
     }
@@ -72,10 +84,29 @@ fn check(pieces: &[Piece], copies: &[usize]) -> Result<(), CoreError> {
     Ok(())
 }
 
+/// The motions of a group.
+struct Images<'a> {
+    motions: &'a [Motion],
+    /// Index of the motion that does the second first, and then the first.
+    after: Vec<Vec<usize>>,
+}
+
+impl<'a> Images<'a> {
+    fn new(motions: &'a [Motion]) -> Result<Self, CoreError> {
+        let index = |wanted: &Motion| motions.iter().position(|m| m.distance(wanted) < SAME_MOTION);
+        let row = |a: &Motion| motions.iter().map(|b| index(&a.after(b))).collect::<Option<Vec<usize>>>();
+        let after = motions.iter().map(row).collect::<Option<Vec<_>>>();
+        let after = after.filter(|after| !after.is_empty() && index(&Motion::IDENTITY) == Some(0));
+        let after = after.ok_or_else(|| CoreError::Invalid("images must form a group, the identity first".into()))?;
+        Ok(Self { motions, after })
+    }
+}
+
 /// Pieces that belong together.
 #[derive(Debug, Clone)]
 struct Part {
-    members: Vec<usize>,
+    /// Piece, and index of its image.
+    members: Vec<(usize, usize)>,
     /// Residues by position and, where members overlap and positions come twice, by point: whatever the order of joining.
     residues: Vec<(usize, Point)>,
     /// First and last position of every stretch, ascending.
@@ -87,7 +118,7 @@ impl Part {
         let placed = piece.points.iter().enumerate().filter_map(|(i, p)| p.map(|p| (piece.start + i, p)));
         let residues: Vec<(usize, Point)> = placed.collect();
         let spans = residues.chunk_by(|a, b| b.0 - a.0 <= ROOM).filter_map(|run| Some((run.first()?.0, run.last()?.0)));
-        Self { members: vec![index], spans: spans.collect(), residues }
+        Self { members: vec![(index, 0)], spans: spans.collect(), residues }
     }
 
     fn size(&self) -> usize {
@@ -109,17 +140,36 @@ impl Part {
         self.residues.get(self.residues.partition_point(|r| r.0 < position)).copied()
     }
 
-    fn absorb(&mut self, other: &Part) {
-        self.members.extend(&other.members);
+    /// The part at its image.
+    fn moved(&self, image: usize, images: &Images) -> Part {
+        Part {
+            members: self.members.iter().map(|&(i, before)| (i, images.after[image][before])).collect(),
+            residues: self.residues.iter().map(|(i, p)| (*i, images.motions[image].apply(p))).collect(),
+            spans: self.spans.clone(),
+        }
+    }
+
+    fn absorb(&mut self, other: Part) {
+        self.members.extend(other.members);
         self.members.sort_unstable();
-        self.residues.extend(&other.residues);
+        self.residues.extend(other.residues);
         self.residues.sort_by(|a, b| a.partial_cmp(b).unwrap_or(Ordering::Equal));
-        self.spans.extend(&other.spans);
+        self.spans.extend(other.spans);
         self.spans.sort_unstable();
     }
 
     /// Log-odds of the distances over the gaps where the two parts follow each other; None where they overlap.
     fn connectivity(&self, other: &Part) -> Option<f64> {
+        self.gaps(other, FRAYED, |log_odds| log_odds)
+    }
+
+    /// What the very ends at the gaps tell about images; they may be wrong, so that it is bounded.
+    fn ends(&self, other: &Part) -> f64 {
+        self.gaps(other, 0, |log_odds| log_odds.clamp(-MOST_ENDS, MOST_ENDS)).unwrap_or(-MOST_ENDS)
+    }
+
+    /// Sum over the gaps where the two parts follow each other, measured `frayed` residues further in.
+    fn gaps(&self, other: &Part, frayed: usize, weigh: impl Fn(f64) -> f64) -> Option<f64> {
         let mine = self.spans.iter().map(|s| (*s, self));
         let theirs = other.spans.iter().map(|s| (*s, other));
         let mut all: Vec<((usize, usize), &Part)> = mine.chain(theirs).collect();
@@ -133,9 +183,9 @@ impl Part {
             }
             if !std::ptr::eq(before, after) {
                 // Where the pieces overlap, the ends of both are doubtful.
-                let tail = before.last_until(end.min(begin.checked_sub(1)?).checked_sub(FRAYED)?)?;
-                let head = after.first_from(begin.max(end + 1) + FRAYED)?;
-                total += span_log_odds(squared_distance(&tail.1, &head.1).sqrt(), head.0 - tail.0);
+                let tail = before.last_until(end.min(begin.checked_sub(1)?).checked_sub(frayed)?)?;
+                let head = after.first_from(begin.max(end + 1) + frayed)?;
+                total += weigh(span_log_odds(squared_distance(&tail.1, &head.1).sqrt(), head.0 - tail.0));
             }
         }
         Some(total)
@@ -185,38 +235,55 @@ fn sort_by_size(parts: &mut [Part]) {
     parts.sort_by(|a, b| b.size().cmp(&a.size()).then(a.members.cmp(&b.members)));
 }
 
+/// Log-odds that two parts belong together, and the image of the first that does; none where they cannot.
+type Score = Option<(f64, usize)>;
+
 /// Joins the two parts with the highest score again and again, until no score reaches `least`.
-fn join<F>(parts: &mut Vec<Part>, score: F, least: f64, monitor: &Monitor) -> Result<(), CoreError>
+fn join<F>(parts: &mut Vec<Part>, images: &Images, score: F, least: f64, monitor: &Monitor) -> Result<(), CoreError>
 where
     F: Fn(&Part, &Part) -> Option<f64>,
 {
+    let best = |a: &Part, b: &Part| -> Score {
+        if images.motions.len() == 1 {
+            return score(a, b).map(|s| (s, 0));
+        }
+        let at = |image| {
+            let moved = a.moved(image, images);
+            let found = score(&moved, b)?;
+            Some((found, found + moved.ends(b), image))
+        };
+        let all = (0..images.motions.len()).filter_map(at);
+        let best = all.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        best.map(|(score, _, image)| (score, image))
+    };
     let row = |i: usize| {
         monitor.check()?;
-        Ok((0..i).map(|j| score(&parts[i], &parts[j])).collect())
+        Ok((0..i).map(|j| best(&parts[i], &parts[j])).collect())
     };
-    let mut scores = (0..parts.len()).map(row).collect::<Result<Vec<Vec<Option<f64>>>, CoreError>>()?;
-    while let Some((i, j)) = best_pair(&scores, least) {
+    let mut scores = (0..parts.len()).map(row).collect::<Result<Vec<Vec<Score>>, CoreError>>()?;
+    while let Some((i, j, image)) = best_pair(&scores, least) {
         monitor.check()?;
         // Row and column i leave; part j < i grows.
-        let gone = parts.remove(i);
+        let gone = parts.remove(i).moved(image, images);
         scores.remove(i);
         scores.iter_mut().skip(i).for_each(|row| {
             row.remove(i);
         });
-        parts[j].absorb(&gone);
+        parts[j].absorb(gone);
         for other in 0..parts.len() {
             if other != j {
-                scores[other.max(j)][other.min(j)] = score(&parts[other], &parts[j]);
+                let (high, low) = (other.max(j), other.min(j));
+                scores[high][low] = best(&parts[high], &parts[low]);
             }
         }
     }
     Ok(())
 }
 
-fn best_pair(scores: &[Vec<Option<f64>>], least: f64) -> Option<(usize, usize)> {
+fn best_pair(scores: &[Vec<Score>], least: f64) -> Option<(usize, usize, usize)> {
     let all = scores.iter().enumerate().flat_map(|(i, row)| row.iter().enumerate().map(move |(j, s)| (i, j, *s)));
-    let good = all.filter_map(|(i, j, s)| s.filter(|s| *s >= least).map(|s| (i, j, s)));
-    good.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(i, j, _)| (i, j))
+    let good = all.filter_map(|(i, j, s)| s.filter(|s| s.0 >= least).map(|s| (i, j, s)));
+    good.max_by(|a, b| a.2.0.total_cmp(&b.2.0)).map(|(i, j, s)| (i, j, s.1))
 }
 
 #[cfg(test)]
@@ -247,7 +314,7 @@ mod tests {
     #[test]
     fn of_two_residues_at_one_position_the_first_counts() {
         let mut part = Part::new(0, &piece(0, 12, 0.0));
-        part.absorb(&Part::new(1, &piece(10, 9, 1.0)));
+        part.absorb(Part::new(1, &piece(10, 9, 1.0)));
         assert_eq!(part.size(), 21);
         assert_eq!(part.at(10).map(|p| p[1]), Some(0.0));
         assert_eq!(part.at(12).map(|p| p[1]), Some(1.0));
@@ -255,9 +322,23 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_joins_at_the_image_that_lies_beside_the_other() {
+        let half_turn = Motion { rotation: [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]], shift: [0.0; 3] };
+        let mut pieces = [piece(0, 12, 40.0), piece(13, 12, 40.0)];
+        for point in pieces[1].points.iter_mut().flatten() {
+            *point = half_turn.apply(point);
+        }
+        let images = [Motion::IDENTITY, half_turn];
+        assert_eq!(assign(&pieces, &[1], &images, &Monitor::default()), Ok(vec![Some((0, 0)), Some((0, 1))]));
+        let quarter = Motion { rotation: [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], shift: [0.0; 3] };
+        assert!(assign(&pieces, &[1], &[Motion::IDENTITY, quarter], &Monitor::default()).is_err());
+        assert!(assign(&pieces, &[1], &[], &Monitor::default()).is_err());
+    }
+
+    #[test]
     fn a_request_to_stop_is_heard() {
         let monitor = Monitor::default();
         monitor.request_stop();
-        assert_eq!(assign(&[piece(0, 9, 0.0)], &[1], &monitor), Err(CoreError::Interrupted));
+        assert_eq!(assign(&[piece(0, 9, 0.0)], &[1], &[Motion::IDENTITY], &monitor), Err(CoreError::Interrupted));
     }
 }

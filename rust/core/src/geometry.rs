@@ -12,6 +12,24 @@ pub struct Motion {
 }
 
 impl Motion {
+    pub const IDENTITY: Self = Self { rotation: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], shift: [0.0; 3] };
+
+    /// The motion that does `first`, and then this one.
+    #[must_use]
+    pub fn after(&self, first: &Self) -> Self {
+        let columns: [Point; 3] = std::array::from_fn(|j| std::array::from_fn(|i| first.rotation[i][j]));
+        let rotation = std::array::from_fn(|i| std::array::from_fn(|j| dot(&self.rotation[i], &columns[j])));
+        Self { rotation, shift: self.apply(&first.shift) }
+    }
+
+    /// Largest difference of the rotation matrices, and of the shifts in thousands of Angstrom.
+    #[must_use]
+    pub fn distance(&self, other: &Self) -> f64 {
+        let matrices = self.rotation.iter().flatten().zip(other.rotation.iter().flatten());
+        let turned = matrices.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        self.shift.iter().zip(&other.shift).map(|(a, b)| (a - b).abs() / 1000.0).fold(turned, f64::max)
+    }
+
     /// Where the motion takes `p`.
     #[must_use]
     pub fn apply(&self, p: &Point) -> Point {

@@ -13,6 +13,7 @@ from emodelx.symmetry import superpose
 ROOM = 5
 SURE, LIKELY = 4.0, 3.0
 FRAYED = 2
+MOST_ENDS = 6.0
 OVERLAP = 4
 SHARED = (12, 4)
 MODELS = 4
@@ -31,6 +32,35 @@ def assign(fragments, copies):
     return [copy_of.get(i) for i in range(len(fragments))]
 
 
+def assign_images(fragments, copies, images):
+    """Copy and image of every fragment of one sequence that may be any of its images; None where it fits none."""
+    parts = [Part([(i, 0)], [fragment]) for i, fragment in enumerate(fragments)]
+    parts = joined_images(parts, connectivity, SURE, images)
+    for least in (LIKELY, -np.inf):
+        models = by_size(parts)[:MODELS]
+        parts = joined_images(parts, lambda a, b: connectivity(a, b) + symmetry(a, b, models), least, images)  # noqa: B023 - used at once
+    place = {i: (copy, image) for copy, part in enumerate(by_size(parts)[:copies]) for i, image in part.members}
+    return [place.get(i) for i in range(len(fragments))]
+
+
+def joined_images(parts, score, least, images):
+    """The parts after the best two have been joined again and again; the later of two is moved to its best image."""
+    score = cache(score)
+    moved = cache(lambda part, image: part.moved(image, images))
+    while True:
+        scored = []
+        for a, b in combinations(parts, 2):
+            at = [(score(moved(b, g), a) + ends(moved(b, g), a), -g) for g in range(len(images))]
+            best = -max(at)[1]
+            scored.append((score(moved(b, best), a), a, b, best))
+        good = [pair for pair in scored if pair[0] > -np.inf and pair[0] >= least]
+        if not good:
+            return parts
+        _, a, b, image = max(good, key=lambda pair: pair[0])
+        parts = [part for part in parts if part is not b]
+        parts[parts.index(a)] = a + moved(b, image)
+
+
 class Part:
     """Fragments of one chain: (position, point) of the residues and (first, last) of the fragments, ascending."""
 
@@ -39,6 +69,12 @@ class Part:
         placed = [(start + i, p) for start, points in fragments for i, p in enumerate(points) if np.isfinite(p[0])]
         self.residues = sorted(placed, key=lambda r: (r[0], *r[1]))
         self.spans = sorted(span for start, points in fragments for span in stretches(start, points))
+
+    def moved(self, image, images):
+        rotation, shift = map(np.array, images[image])
+        part = Part([], [(start, points @ rotation.T + shift) for start, points in self.fragments])
+        part.members = [(i, after(image, before, images)) for i, before in self.members]
+        return part
 
     def __add__(self, other):
         return Part(sorted(self.members + other.members), self.fragments + other.fragments)
@@ -66,20 +102,35 @@ def stretches(start, points):
     return [(part[0], part[-1]) for part in np.split(placed, np.flatnonzero(np.diff(placed) > ROOM) + 1)]
 
 
+def after(second, first, images):
+    """Index of the image of an image."""
+    product = np.array(images[second][0]) @ np.array(images[first][0])
+    return int(np.argmin([np.abs(product - rotation).max() for rotation, _ in images]))
+
+
+def ends(a, b):
+    """What the very ends at the gaps tell, within bounds."""
+    return gaps(a, b, 0, lambda log_odds: np.clip(log_odds, -MOST_ENDS, MOST_ENDS), -MOST_ENDS)
+
+
 def connectivity(a, b):
     """Log-odds of the distances between neighbours along the sequence of which one is in `a` and one in `b`."""
+    return gaps(a, b, FRAYED, lambda log_odds: log_odds, -np.inf)
+
+
+def gaps(a, b, frayed, weigh, impossible):
     spans = sorted([(*span, 0) for span in a.spans] + [(*span, 1) for span in b.spans])
     total = 0.0
     for (_, end, before), (begin, _, after) in pairwise(spans):
         if end - begin >= OVERLAP:
-            return -np.inf
+            return impossible
         if before != after:
-            tails = [r for r in (a, b)[before].residues if r[0] <= min(end, begin - 1) - FRAYED]
-            heads = [r for r in (a, b)[after].residues if r[0] >= max(begin, end + 1) + FRAYED]
+            tails = [r for r in (a, b)[before].residues if r[0] <= min(end, begin - 1) - frayed]
+            heads = [r for r in (a, b)[after].residues if r[0] >= max(begin, end + 1) + frayed]
             if not tails or not heads:
-                return -np.inf
+                return impossible
             (i, tail), (j, head) = tails[-1], heads[0]
-            total += span_log_odds(np.linalg.norm(tail - head), j - i)
+            total += weigh(span_log_odds(np.linalg.norm(tail - head), j - i))
     return total
 
 

@@ -110,8 +110,8 @@ def test_the_page_escapes_what_users_wrote(report, model, tmp_path):
 def test_the_page_counts_residues_by_provenance(report, model, tmp_path):
     write_page(tmp_path / "p.html", report, find(model, model.without_side_chains(), None), "")
     _, *rows = re.findall(r"<tr><th>.*?</tr>", (tmp_path / "p.html").read_text().split("<h2>Chains</h2>")[1])
-    assert re.findall(r'<td class="number">(.*?)</td>', rows[0]) == ["3 of 5", "2", "1", "0", "0", "0", "0", "75"]
-    assert re.findall(r'<td class="number">(.*?)</td>', rows[1]) == ["1 of 2", "0", "0", "1", "0", "0", "1", "20"]
+    assert re.findall(r'<td class="number">(.*?)</td>', rows[0]) == ["3 of 5", "2", "1", "0", "0", "0", "0", "0", "75"]
+    assert re.findall(r'<td class="number">(.*?)</td>', rows[1]) == ["1 of 2", "0", "0", "1", "0", "0", "0", "1", "20"]
 
 
 def test_the_bar_shows_every_residue_in_its_colour(model):

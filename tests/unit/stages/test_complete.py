@@ -1,13 +1,16 @@
 """Completion: residues of placed templates are added where the density agrees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from emodelx.config import RunConfig, TemplateConfig
-from emodelx.records import CalphaModel, Chain, Prediction, Provenance, Sequence
+from emodelx.records import CalphaModel, Chain, Prediction, Provenance, Sequence, Symmetry
 from emodelx.stages.complete import complete_chains
 
 LENGTH = 40
+NONE = Symmetry()
 LINE = 10 + np.arange(LENGTH)[:, None] * np.array([3.8, 0.0, 0.0])
 
 
@@ -26,9 +29,9 @@ def chain(missing, reference, shift=0.0):
     return Chain(0, "A", positions, np.full(LENGTH, -1), provenance, np.zeros(LENGTH, np.float32), reference)
 
 
-def completed(*chains, volume=None):
+def completed(*chains, volume=None, symmetry=NONE):
     model = CalphaModel((Sequence("s", "A" * LENGTH, (), len(chains)),), chains)
-    return complete_chains(model, volume or prediction(), TemplateConfig(), RunConfig(threads=1)).chains
+    return complete_chains(model, volume or prediction(), symmetry, TemplateConfig(), RunConfig(threads=1)).chains
 
 
 MISSING = slice(15, 25)
@@ -61,3 +64,23 @@ def test_without_a_template_nothing_changes(reference):
     before = chain(MISSING, reference)
     (found,) = completed(before)
     np.testing.assert_array_equal(found.positions, before.positions)
+
+
+def test_missing_residues_come_from_symmetric_copies():
+    """Half a turn about the middle of the box takes one copy onto the other."""
+    centre = np.array([84.0, 20.0, 10.0])
+    symmetry = Symmetry("C2", np.array([np.eye(3), np.diag([-1.0, -1, 1])]), centre)
+    one = chain(slice(0, 0), None)
+    (turned,) = symmetry.images(one.positions)[1:]
+    other = replace(chain(MISSING, None), positions=np.where(np.isnan(chain(MISSING, None).positions), np.nan, turned))
+    whole, found = completed(one, other, symmetry=symmetry, volume=everywhere())
+    assert (found.provenance[MISSING] == Provenance.SYMMETRIC).all()
+    np.testing.assert_allclose(found.positions, turned, atol=1e-9)
+    assert (whole.provenance == Provenance.TRACED).all()
+    _, left = completed(one, other, symmetry=symmetry)
+    assert (left.provenance[18:22] == Provenance.MISSING).all(), "there is no main chain beyond the line"
+
+
+def everywhere():
+    ones = np.full((180, 40, 20), 0.8, np.float32)
+    return Prediction(ones, ones, np.zeros(0, np.int64), np.zeros((0, 20), np.float32), np.zeros(3))

@@ -1,0 +1,98 @@
+"""A symmetric complex from its prediction to the report, with the right group, a wrong one, and auto."""
+
+import json
+
+import numpy as np
+import pytest
+
+from emodelx import BuildConfig, build
+from emodelx.config import RunConfig
+from emodelx.constants import AMINO_ACIDS
+from emodelx.demo.fold import fold
+
+PLAN = "LLL" + "H" * 14 + "LLLL" + "H" * 13 + "LLL" + "E" * 6 + "LLLL"
+COPIES = 3
+
+
+@pytest.fixture(scope="module")
+def trimer(tmp_path_factory):
+    """Three copies about an axis along z; each lacks some residues, and types are read with errors."""
+    folder = tmp_path_factory.mktemp("trimer")
+    rng = np.random.default_rng(2)
+    calphas = fold(PLAN, rng).xyz[:, 1]
+    calphas = calphas - calphas.mean(axis=0) + [19.0, 3, 0]
+    codes = rng.integers(0, 20, len(calphas))
+    turned = [calphas @ rotation_about_z(120 * n).T for n in range(COPIES)]
+    points = np.concatenate(turned)
+    middle = np.ceil(np.abs(points).max(axis=0)) + 6
+    shape = tuple((2 * middle + 1).astype(int))
+    kept = rng.random(len(points)) > 0.15
+    ca, bb = (np.zeros(shape, np.float32) for _ in range(2))
+    aa = np.full((20, *shape), 0.05, np.float32)
+    for place, true, there in zip(points + middle, np.tile(codes, COPIES), kept, strict=True):
+        low = np.maximum(np.rint(place).astype(int) - 4, 0)
+        near = tuple(slice(a, a + 9) for a in low)
+        grid = np.stack(np.meshgrid(*(np.arange(a, a + 9) for a in low), indexing="ij"), axis=-1)
+        square = ((grid - place) ** 2).sum(axis=-1)
+        np.maximum(bb[near], 0.9 * np.exp(-square / 6), out=bb[near])
+        if there:
+            np.maximum(ca[near], 0.9 * np.exp(-square / 2), out=ca[near])
+            seen = true if rng.random() < 0.6 else rng.integers(0, 20)
+            aa[(slice(None), *near)][:, square < 4] = 0.5 / 19
+            aa[(seen, *near)][square < 4] = 0.5
+    np.savez_compressed(folder / "t.npz", ca_prob=ca, bb_prob=bb, aa_prob=aa, origin=-middle)
+    letters = "".join(AMINO_ACIDS[code] for code in codes)
+    (folder / "t.fasta").write_text(f">t|Chains A, B, C|planted|none\n{letters}\n")
+    return folder
+
+
+def rotation_about_z(degrees):
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
+
+def built(trimer, folder, asked):
+    config = BuildConfig(
+        prediction=trimer / "t.npz",
+        fasta=trimer / "t.fasta",
+        output=folder / "m",
+        symmetry=asked,
+        run=RunConfig(threads=1),
+    )
+    return build(config).report
+
+
+def test_the_copies_are_read_together(emodelx, trimer, tmp_path):
+    output = tmp_path / "m"
+    words = ("--prediction", trimer / "t.npz", "-pf", trimer / "t.fasta", "-o", output, "-j", 1, "--symmetry", "c3")
+    done = emodelx("build", *words)
+    assert done.returncode == 0, done.stderr
+    assert "symmetry: C3 about" in done.stderr + done.stdout
+    report = json.loads((output / "report.json").read_text())
+    symmetry = report["symmetry"]
+    assert (symmetry["group"], symmetry["averaged"]) == ("C3", True)
+    assert np.abs(symmetry["centre"][:2]).max() < 0.5
+    assert len({chain["built"] for chain in report["chains"]}) == 1
+    assert report["completeness"] > 0.9
+    assert any(line.startswith("symmetry: C3 about") for line in report["assumptions"])
+    assert not any("symmetry" in line for line in report["warnings"])
+    assert "C3, copies read together and completed" in (output / "report.html").read_text()
+
+
+def test_the_group_is_found(trimer, tmp_path):
+    report = built(trimer, tmp_path, "auto")
+    assert report.symmetry.group == "C3"
+    assert report.symmetry.averaged
+
+
+def test_a_wrong_group_is_told_what_was_found_instead(trimer, tmp_path):
+    report = built(trimer, tmp_path, "C4")
+    assert report.symmetry.group == "C3"
+    (line,) = (line for line in report.warnings if "symmetry" in line)
+    assert line == "--symmetry C4: the map contradicts it; C3 was found instead, and C3 is used"
+
+
+def test_without_the_option_copies_are_read_one_by_one(trimer, tmp_path):
+    report = built(trimer, tmp_path, None)
+    assert report.symmetry.asked is None
+    assert not report.symmetry.averaged
