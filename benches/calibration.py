@@ -1,6 +1,6 @@
 """Whether the network's probabilities mean what they say: reliability and calibration error, for `docs/accuracy.md`.
 
-Usage: python benches/calibration.py STRUCTURES_FOLDER MAPS_FOLDER [--count 3] [--resolutions 2.5 3 3.5 4]
+Usage: python benches/calibration.py STRUCTURES_FOLDER MAPS_FOLDER [--count 3] [--resolutions 3 4] [--only EMDB ...]
 
 The folders are those of benches/simulated_maps.py and benches/real_maps.py. Calpha: the score of every candidate,
 against whether a Calpha lies within 2 A. Main chain: voxels of simulated maps that are main chain or another labelled
@@ -137,6 +137,8 @@ def real(options: argparse.Namespace, weights: Path) -> Iterator[tuple[str, Answ
     """Give the answers of every real map."""
     with (options.maps / "manifest.csv").open() as file:
         for row in sorted(csv.DictReader(file), key=lambda row: float(row["resolution"])):
+            if options.only and row["emdb"] not in options.only:
+                continue
             truth = list(read_calphas(options.maps / row["model"]))
             density = read_map(options.maps / row["map"]).density
             yield f"EMD-{row['emdb']}", answers(density, float(row["resolution"]), truth, weights)[0]
@@ -160,6 +162,7 @@ def main() -> None:
     parser.add_argument("maps", type=Path)
     parser.add_argument("--count", type=int, default=3)
     parser.add_argument("--resolutions", type=float, nargs="+", default=[2.5, 3.0, 3.5, 4.0])
+    parser.add_argument("--only", nargs="*", help="EMDB numbers; all maps without it")
     parser.add_argument("--weights")
     options = parser.parse_args()
     weights = find_weights(options.weights)

@@ -1,6 +1,6 @@
 """Read simulated maps of whole `val` structures, and write the table of `docs/accuracy.md`.
 
-Usage: python benches/simulated_maps.py STRUCTURES_FOLDER [--count 12] [--resolutions 2.5 3 3.5 4] [--each]
+Usage: python benches/simulated_maps.py STRUCTURES_FOLDER [--count 12] [--resolutions 2.5 3] [--orientations 4]
 
 STRUCTURES_FOLDER holds `val.npz` (docs/training.md). The first structures of a seeded shuffle that fit a cube of 112 A
 and have 150 to 1,000 residues are simulated, each at every resolution with conditions of its own, and read as a user's
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from real_maps import Reading, cell, read_against
 
-from emodelx.config import CandidateConfig, RunConfig
+from emodelx.config import CandidateConfig, ReadingConfig, RunConfig
 from emodelx.constants import AMINO_ACIDS
 from emodelx.io.structures import CalphaChain
 from emodelx.network.device import choose_device
@@ -78,9 +78,9 @@ def calphas_of(structure: Structure) -> CalphaChain:
     return CalphaChain("A", letters, np.arange(1, len(types) + 1), structure.xyz[structure.calpha].astype(np.float64))
 
 
-def read(made: SimulatedMap, resolution: float, weights: Path) -> tuple[Reading, HelixTurns]:
+def read(made: SimulatedMap, resolution: float, weights: Path, config: ReadingConfig) -> tuple[Reading, HelixTurns]:
     """Read a map and compare with the truth; and the turns of its helices."""
-    prediction = read_density(made.density, weights, choose_device(), resolution)
+    prediction = read_density(made.density, weights, choose_device(), resolution, config)
     candidates = propose_candidates(prediction, CandidateConfig(), RunConfig())
     return read_against([made.truth], candidates, prediction), count_turns(candidates)
 
@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=12)
     parser.add_argument("--resolutions", type=float, nargs="+", default=[2.5, 3.0, 3.5, 4.0])
     parser.add_argument("--weights")
+    parser.add_argument("--orientations", type=int, default=ReadingConfig.orientations)
     parser.add_argument("--each", action="store_true", help="print every map too")
     options = parser.parse_args()
     weights = find_weights(options.weights)
@@ -102,7 +103,7 @@ def main() -> None:
         readings, residues = [], 0
         for name, structure in structures:
             made = simulate(name, structure, resolution)
-            reading, turns = read(made, resolution, weights)
+            reading, turns = read(made, resolution, weights, ReadingConfig(orientations=options.orientations))
             readings.append(asdict(reading))
             residues += len(made.truth.positions)
             if options.each:

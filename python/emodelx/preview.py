@@ -43,7 +43,8 @@ def _read_part(inputs: Inputs, config: BuildConfig) -> Prediction:
     density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
     network, info = load_weights(inputs.reader.weights)
     grid, _ = prepare(density, info.normalisation, config.resolution, config.run)
-    return predict(densest_part(grid, EDGE), network, info, inputs.reader.device, config.reading, config.run)
+    reading = replace(config.reading, orientations=1)
+    return predict(densest_part(grid, EDGE), network, info, inputs.reader.device, reading, config.run)
 
 
 def densest_part(density: DensityMap, edge: int) -> DensityMap:

@@ -46,6 +46,12 @@ class Orientation:
         turned = volume.permute(*range(first), *(first + axis for axis in self.axes))
         return turned.flip([first + axis for axis in self.reversed_axes]).roll([self.step] * 3, SPACE)
 
+    def turn_points(self, points: Tensor, size: int) -> Tensor:
+        """Return where points of a cube of `size` voxels are after :meth:`turn`, ``(n, 3)``; without a step."""
+        turned = points[:, list(self.axes)]
+        reversed_axes = torch.tensor([axis in self.reversed_axes for axis in range(3)])
+        return torch.where(reversed_axes, size - 1 - turned, turned)
+
     def turn_back(self, volume: Tensor) -> Tensor:
         """Undo :meth:`turn`."""
         first = volume.dim() - 3

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from emodelx.network.orientations import ALL, orientations
 from emodelx.network.spectrum import soft_cut, target_log_amplitude
 from emodelx.training.augment import random_mask
 from emodelx.training.data import WindowConfig, Windows, structure_odds
@@ -19,45 +20,7 @@ from emodelx.training.structures import Structure
 
 MOST_CALPHAS = 3000
 """Beyond these a map is drawn no more often."""
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One of the 24 rotations of a cube onto itself: no voxel is interpolated, so that noise keeps its look.
-
-    Attributes
-    ----------
-    axes
-        Old axis that becomes each new one.
-    flipped
-        New axes that run backwards.
-    """
-
-    axes: tuple[int, int, int]
-    flipped: tuple[bool, bool, bool]
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> Turn:
-        """Draw one; a mirror image is made a rotation by one more flip."""
-        axes = rng.permutation(3)
-        flipped = rng.uniform(size=3) < 0.5
-        mirrored = (np.linalg.det(np.eye(3)[axes]) < 0) != (flipped.sum() % 2 == 1)
-        flipped[0] ^= mirrored
-        x, y, z = axes.tolist()
-        a, b, c = flipped.tolist()
-        return cls((x, y, z), (a, b, c))
-
-    def volume(self, cube: Tensor) -> Tensor:
-        """Turn a cube of voxels."""
-        return cube.permute(self.axes).flip([axis for axis in range(3) if self.flipped[axis]])
-
-    def points(self, xyz: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-        """Turn voxel coordinates of a cube of `size`."""
-        turned = xyz[:, self.axes]
-        return np.where(self.flipped, size - 1 - turned, turned).astype(np.float32)
-
-
-UNTURNED = Turn((0, 1, 2), (False, False, False))
+ROTATIONS = [replace(orientation, step=0) for orientation in orientations(ALL)]
 
 
 class RealWindows(Windows):
@@ -91,10 +54,11 @@ class RealWindows(Windows):
         size = self.config.size
         centre = pair.atoms.xyz[rng.choice(np.flatnonzero(pair.atoms.calpha))]
         start = np.round(centre + rng.normal(0, self.config.centre_spread, 3)).astype(int) - size // 2
-        turn = Turn.draw(rng) if self.varied else UNTURNED
-        padded = turn.volume(torch.from_numpy(cut_out(pair.density, start - PADDING, size + 2 * PADDING)))
+        # no other rotation: none of these interpolates, so that noise keeps its look
+        turn = ROTATIONS[rng.integers(len(ROTATIONS)) if self.varied else 0]
+        padded = turn.turn(torch.from_numpy(cut_out(pair.density, start - PADDING, size + 2 * PADDING)))
         atoms = _near(pair.atoms, start, size)
-        atoms = replace(atoms, xyz=turn.points(atoms.xyz, size))
+        atoms = replace(atoms, xyz=turn.turn_points(torch.from_numpy(atoms.xyz), size).numpy())
         labels = make_labels(atoms, size, self.device)
         density = padded.to(self.device)
         inner = (slice(PADDING, PADDING + size),) * 3

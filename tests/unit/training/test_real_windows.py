@@ -10,7 +10,7 @@ from emodelx.errors import InputError
 from emodelx.training.data import SimulatedWindows, WindowConfig
 from emodelx.training.labels import IGNORED, TARGET
 from emodelx.training.pairs import RealMap, load_pairs
-from emodelx.training.real_windows import MixedWindows, RealWindows, Turn, cut_out, disturb
+from emodelx.training.real_windows import ROTATIONS, MixedWindows, RealWindows, cut_out, disturb
 
 CPU = torch.device("cpu")
 WINDOWS = WindowConfig(size=16)
@@ -27,17 +27,14 @@ def pair(pack):
     return RealMap("planted", density, structure.select(np.arange(len(structure)), xyz=xyz.astype(np.float32)), 3.0)
 
 
-def test_turns_are_the_rotations_of_a_cube():
-    rng = np.random.default_rng(1)
+def test_points_turn_with_their_voxels():
     cube = torch.arange(4**3).view(4, 4, 4)
-    corner = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+    corner = torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
     turned = set()
-    for _ in range(400):
-        turn = Turn.draw(rng)
-        volume, points = turn.volume(cube), turn.points(corner, 4)
-        x, y, z = points.astype(int).T
-        assert volume[x, y, z].tolist() == cube[tuple(corner.astype(int).T)].tolist()
-        assert np.linalg.det(points[1:] - points[0]) == pytest.approx(1)
+    for rotation in ROTATIONS:
+        volume, points = rotation.turn(cube), rotation.turn_points(corner, 4)
+        assert volume[tuple(points.T)].tolist() == cube[tuple(corner.T)].tolist()
+        assert torch.linalg.det((points[1:] - points[0]).float()) == pytest.approx(1)
         turned.add(tuple(volume.flatten().tolist()))
     assert len(turned) == 24
 
