@@ -118,7 +118,7 @@ class RigidConfig:
     """Fewest residues of what is searched for."""
     turn: float = 0.8
     """Resolutions by which neighbouring rotations move a residue at the radius of gyration."""
-    starts: int = 1500
+    starts: int = 600
     """Poses that are moved uphill, of each body."""
     solutions: int = 40
     """Distinct solutions that are looked at, of each body."""
@@ -136,7 +136,7 @@ class RigidConfig:
     """Springs between residues up to three apart, against the slope of the map's details."""
     stiffness_across: float = 0.5
     """Springs between other residues that touch; they tear when stretched by more than 2 A."""
-    least_right: float = 0.15
+    least_right: float = 0.1
     """Lowest probability of a residue that is placed."""
 
 

@@ -35,9 +35,16 @@ STRETCH = 15
 """Residues over which the support of the map is averaged: a template is right or wrong in stretches."""
 SAME, MOST_SHARED = 4.0, 0.2
 """Angstrom within which residues are in each other's place, and the share of such residues that a pose may have."""
-RIGHT_INTERCEPT, RIGHT_WEIGHT, UNSEEN = -1.5, 1.4, 2.0
-"""Log-odds of a residue to be in its place: without and per unit of support, and what those lose that went along unseen.
-Set by eye on two simulated cases of 5 and 7 A; `docs/accuracy.md` has the calibration on others."""
+GOOD = 80
+"""Percentile of the support that residues in their places have: how much there is depends on the map."""
+CALIBRATED = (5.0, 7.0)
+RIGHT_INTERCEPT, RIGHT_WEIGHT = (-2.6, -0.5), (5.5, 1.8)
+"""Log-odds of a residue to be in its place, without and per good support, in maps of these resolutions; set on three
+simulated cases, see `docs/accuracy.md`."""
+UNSEEN = 0.3
+"""Share of the residues that are right although nobody searched for them, with good support."""
+PAIRS = 10.0
+"""Times that a pair of domains may be found at one chance, by one being surer and the other less."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +101,11 @@ class Copy:
 
     def members(self) -> Ints:
         """Residues of the template that are placed."""
-        return np.concatenate([pose.body.members for pose in self.poses])
+        return np.unique(np.concatenate([pose.body.members for pose in self.poses]))
 
     def points(self) -> Points:
         """Where they are. Shape (len(members), 3)."""
-        return np.concatenate([pose.own() for pose in self.poses])
+        return self.whole()[self.members()]
 
     def off(self, pose: Pose) -> float:
         """Distance (root mean square) in Angstrom of a pose from where the template has it to the copy."""
@@ -272,23 +279,25 @@ def chance_solutions(scores: NDArray[np.float64], mirrored: NDArray[np.float64])
     return (len(tail) - 1) * np.exp(-(scores - tail[-1]) / scale)
 
 
-def right_residues(support: NDArray[np.float64], known: NDArray[np.bool_]) -> Floats:
+def right_residues(support: NDArray[np.float64], known: NDArray[np.bool_], resolution: float) -> Floats:
     """Probability that every residue of a fitted copy is within 3 A of its place.
 
     Parameters
     ----------
     support : ndarray, dtype=float64, shape=(n,)
-        Field of the map along the main chain.
+        Field of the map along the main chain, averaged over the stretch around each residue; 1 where it is good.
     known : ndarray, dtype=bool, shape=(n,)
         Whether the residue was searched for; others were added, or went along with those that were.
+    resolution : float
+        Of the map, in Angstrom.
 
     Returns
     -------
     ndarray, dtype=float32, shape=(n,)
     """
-    smooth = uniform_filter1d(support, STRETCH, mode="nearest")
-    log_odds = RIGHT_INTERCEPT + RIGHT_WEIGHT * smooth - UNSEEN * ~known
-    return (1 / (1 + np.exp(-log_odds))).astype(np.float32)
+    intercept, weight = (np.interp(resolution, CALIBRATED, values) for values in (RIGHT_INTERCEPT, RIGHT_WEIGHT))
+    right = 1 / (1 + np.exp(-(intercept + weight * support)))
+    return np.where(known, right, UNSEEN * right).astype(np.float32)
 
 
 def choose_copies(
@@ -301,7 +310,7 @@ def choose_copies(
     """Choose poses one by one, the surest first, that are not in each other's way.
 
     A domain near where its template has it to a chosen one of the same copy is found in a small part of all space, so
-    chance has less to offer there.
+    chance has less to offer there; and two domains that are not sure alone may be so together.
 
     Parameters
     ----------
@@ -320,13 +329,18 @@ def choose_copies(
     """
     copies: list[Copy] = []
     left = [pose for pose in poses if pose.chance * config.nearby <= config.most_chance]
+    alone = [_chance_alone(pose, left, config) for pose in left]
     while left:
         homes = [_home(pose, copies, config) for pose in left]
-        chance = [p.chance if home is None else p.chance * config.nearby for p, home in zip(left, homes, strict=True)]
+        chance = [
+            single if home is None else min(single, pose.chance * config.nearby)
+            for pose, single, home in zip(left, alone, homes, strict=True)
+        ]
         best = int(np.argmin(chance))
         if chance[best] > config.most_chance:
             break
         pose, home = left.pop(best), homes[best]
+        alone.pop(best)
         if _is_free(pose, [*taken, *(copy.points() for copy in copies)]) and _is_wanted(
             pose, copies, templates, sequences
         ):
@@ -335,6 +349,19 @@ def choose_copies(
             else:
                 copies[home] = replace(copies[home], poses=(*copies[home].poses, pose))
     return copies
+
+
+def _chance_alone(pose: Pose, others: Sequences[Pose], config: RigidConfig) -> float:
+    """Chance of a pose, or of it together with another domain that lies near where the template has it to it."""
+    own = Copy(pose.body.template, (pose,))
+    together = [
+        PAIRS * pose.chance * other.chance * config.nearby
+        for other in others
+        if other.body.template == pose.body.template
+        and not np.isin(other.body.members, pose.body.members).any()
+        and own.off(other) < config.most_off
+    ]
+    return min([pose.chance, *together])
 
 
 def _home(pose: Pose, copies: Sequences[Copy], config: RigidConfig) -> int | None:
@@ -386,10 +413,12 @@ def _fitted(
         bodies.append((numbers, points, side_chains(sequences[template.sequence].residues, numbers)))
     stiffness = (config.stiffness_along, config.stiffness_across)
     bent = _core.bend_bodies(scene.field, bodies, stiffness, threads=run.threads, progress=run.progress)
+    supports = [uniform_filter1d(support, STRETCH, mode="nearest") for *_, support in bent]
+    good = max(float(np.percentile(np.concatenate(supports), GOOD)), 1e-3) if supports else 1.0
     placements = []
-    for copy, (held, *_), (points, _, support) in zip(copies, bodies, bent, strict=True):
+    for copy, (held, *_), (points, *_), support in zip(copies, bodies, bent, supports, strict=True):
         template, chance = templates[copy.template], max(min(pose.chance for pose in copy.poses), 1e-300)
-        right = right_residues(support, np.isin(held, template.numbers[copy.members()]))
+        right = right_residues(support / good, np.isin(held, template.numbers[copy.members()]), scene.resolution)
         kept = right >= config.least_right
         placements.append(
             Placement(

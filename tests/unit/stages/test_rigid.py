@@ -10,7 +10,15 @@ from scipy.spatial.transform import Rotation
 from emodelx.config import RigidConfig, RunConfig
 from emodelx.demo.fold import fold
 from emodelx.records import DensityMap, Fragment, Prediction, Sequence, Template
-from emodelx.stages.rigid import Body, Pose, chance_solutions, choose_copies, search_templates, side_chains
+from emodelx.stages.rigid import (
+    Body,
+    Pose,
+    chance_solutions,
+    choose_copies,
+    right_residues,
+    search_templates,
+    side_chains,
+)
 
 RUN = RunConfig(threads=1)
 FAST = RigidConfig(starts=100, turn=1.2)
@@ -116,7 +124,22 @@ def test_domains_of_a_copy_come_together():
     sure, near = pose(PLACES[0], halves[0]), pose(PLACES[0] + 2.0, halves[1], chance=1.0)
     far = pose(PLACES[1], halves[1], chance=1.0)
     (copy,) = choose([far, near, sure])
-    assert copy.poses == (sure, near)
+    assert [p is q for p, q in zip(copy.poses, (sure, near), strict=True)] == [True, True]
+
+
+def test_two_domains_vouch_for_each_other():
+    halves = np.arange(LENGTH // 2), np.arange(LENGTH // 2, LENGTH)
+    doubtful = [pose(PLACES[0] + i, half, chance=0.3) for i, half in enumerate(halves)]
+    (copy,) = choose(doubtful)
+    assert len(copy.poses) == 2
+    assert choose([doubtful[0]]) == []
+    assert choose([doubtful[0], pose(PLACES[1], halves[1], chance=0.3)]) == []
+
+
+def test_residues_with_more_support_are_likelier_right():
+    right = right_residues(np.array([0.0, 0.5, 1.0, 1.0]), np.array([True, True, True, False]), 5.0)
+    assert (np.diff(right[:3]) > 0).all()
+    assert right[3] < right[2]
 
 
 def test_chance_is_what_the_mirror_image_reaches():
