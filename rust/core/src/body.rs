@@ -47,20 +47,20 @@ impl Body {
         }
         let mut sites: Vec<Site> = (0..points.len()).map(|i| Site { parts: vec![(i, 1.0)], weight: CALPHA }).collect();
         let joined = |i: usize| i + 1 < points.len() && follows(&numbers, &points, i);
-        for i in 0..points.len() {
+        for (i, side) in sides.iter().enumerate() {
             if joined(i) {
                 sites.push(Site { parts: vec![(i, 0.5), (i + 1, 0.5)], weight: PEPTIDE });
             }
-            if i > 0 && joined(i - 1) && joined(i) && sides[i].atoms > 0.0 {
-                let out = sides[i].reach / BISECTOR;
-                sites.push(Site {
-                    parts: vec![(i - 1, -out), (i, 1.0 + 2.0 * out), (i + 1, -out)],
-                    weight: sides[i].atoms,
-                });
+            if i > 0 && joined(i - 1) && joined(i) && side.atoms > 0.0 {
+                let out = side.reach / BISECTOR;
+                sites
+                    .push(Site { parts: vec![(i - 1, -out), (i, 1.0 + 2.0 * out), (i + 1, -out)], weight: side.atoms });
             }
         }
         let total: f64 = sites.iter().map(|s| s.weight).sum();
-        sites.iter_mut().for_each(|s| s.weight /= total);
+        for site in &mut sites {
+            site.weight /= total;
+        }
         Ok(Self { numbers, points, sites })
     }
 

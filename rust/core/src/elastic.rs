@@ -154,9 +154,9 @@ mod tests {
         (0..length).map(|i| [10.0 + 3.0 * i as f64, 12.0 + 2.0 * (i % 2) as f64, 14.0]).collect()
     }
 
-    fn body(points: Vec<Point>) -> Body {
+    fn body(points: &[Point]) -> Body {
         let side = SideChain { atoms: 2.0, reach: 2.0 };
-        Body::new((0..points.len()).collect(), points.clone(), &vec![side; points.len()]).unwrap()
+        Body::new((0..points.len()).collect(), points.to_vec(), &vec![side; points.len()]).unwrap()
     }
 
     const STIFF: Stiffness = Stiffness { along: 10.0, across: 0.5 };
@@ -167,7 +167,7 @@ mod tests {
         let field = Density::new(Volume::new(&values, [40, 30, 30]).unwrap(), [1.0; 3]).unwrap();
         let mut points = chain(6);
         points[3][2] += 3.0;
-        let bent = bend(&field, &[body(points)], STIFF, &Monitor::default()).unwrap();
+        let bent = bend(&field, &[body(&points)], STIFF, &Monitor::default()).unwrap();
         for pair in bent[0].points.windows(2) {
             assert!((squared_distance(&pair[0], &pair[1]).sqrt() - STEP).abs() < 0.4);
         }
@@ -178,8 +178,8 @@ mod tests {
         let shape = [40, 30, 30];
         let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|i| (i % 30) as f32).collect();
         let field = Density::new(Volume::new(&values, shape).unwrap(), [1.0; 3]).unwrap();
-        let start = body(chain(6));
-        let bent = bend(&field, &[start.clone()], STIFF, &Monitor::default()).unwrap();
+        let start = body(&chain(6));
+        let bent = bend(&field, std::slice::from_ref(&start), STIFF, &Monitor::default()).unwrap();
         assert!(bent[0].points.iter().zip(&start.points).all(|(a, b)| a[2] > b[2] + 1.0));
         assert!(bent[0].support.iter().all(|s| *s > 15.0));
     }

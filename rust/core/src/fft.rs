@@ -13,12 +13,14 @@ const BLOCK: usize = 16;
 
 /// A coefficient of a transform.
 pub type Coefficient = Complex<f32>;
+/// Forward and back.
+type BothWays = (Arc<dyn Fft<f32>>, Arc<dyn Fft<f32>>);
 
 /// The transforms of volumes of one shape, indexed `[x, y, z]` in C order. Neither way is scaled.
 pub struct Transform {
     shape: [usize; 3],
     along_z: (Arc<dyn RealToComplex<f32>>, Arc<dyn ComplexToReal<f32>>),
-    along_xy: [(Arc<dyn Fft<f32>>, Arc<dyn Fft<f32>>); 2],
+    along_xy: [BothWays; 2],
 }
 
 /// The smallest number that is at least `n` and has no prime factor beyond 5; even, as a line along z has to be.
@@ -32,7 +34,7 @@ pub fn good_length(n: usize) -> usize {
         }
         m == 1
     };
-    (n.max(2)..).find(|&m| m.is_multiple_of(2) && smooth(m)).unwrap_or(n)
+    (n.max(2)..=2 * n.max(2)).find(|&m| m.is_multiple_of(2) && smooth(m)).unwrap_or(n)
 }
 
 impl Transform {
@@ -69,7 +71,7 @@ impl Transform {
         found.fill(Coefficient::default());
         let lines = volume.chunks_exact_mut(nz).zip(found.chunks_exact_mut(self.depth()));
         for (line, into) in lines.filter(|(line, _)| line.iter().any(|v| *v != 0.0)) {
-            self.along_z.0.process(line, into).map_err(broken)?;
+            self.along_z.0.process(line, into).map_err(|error| broken(&error))?;
         }
         for plane in found.chunks_exact_mut(ny * self.depth()) {
             if plane.iter().any(|c| *c != Coefficient::default()) {
@@ -90,13 +92,13 @@ impl Transform {
         for (line, into) in coefficients.chunks_exact_mut(self.depth()).zip(volume.chunks_exact_mut(nz)) {
             line[0].im = 0.0; // real by symmetry, up to rounding
             line[self.depth() - 1].im = 0.0;
-            self.along_z.1.process(line, into).map_err(broken)?;
+            self.along_z.1.process(line, into).map_err(|error| broken(&error))?;
         }
         Ok(())
     }
 }
 
-fn broken(error: realfft::FftError) -> CoreError {
+fn broken(error: &realfft::FftError) -> CoreError {
     CoreError::Invalid(format!("the Fourier transform refused its volume: {error}"))
 }
 

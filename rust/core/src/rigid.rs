@@ -185,7 +185,9 @@ impl Grid {
         let mut field = vec![Coefficient::default(); transform.coefficients()];
         transform.forward(&mut padded, &mut field)?;
         let scale = 1.0 / transform.values() as f32;
-        field.iter_mut().for_each(|c| *c *= scale);
+        for coefficient in &mut field {
+            *coefficient *= scale;
+        }
         Ok(Self { inner: scene.shape, shape, spacing: scene.spacing, transform, field })
     }
 

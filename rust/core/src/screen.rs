@@ -283,7 +283,9 @@ fn emit(weights: &mut [Lane], emission: &Lane) {
 #[inline(always)]
 fn highest(weights: &[Lane]) -> Lane {
     let mut best = [0; LANES];
-    weights.iter().for_each(|lane| raise(&mut best, lane, 0));
+    for lane in weights {
+        raise(&mut best, lane, 0);
+    }
     best
 }
 
@@ -315,7 +317,8 @@ mod tests {
     }
 
     fn letters(length: usize, seed: u64) -> Vec<i8> {
-        let next = |state: &u64| Some(state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407));
+        let next =
+            |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
         std::iter::successors(Some(seed), next).skip(1).map(|state| ((state >> 33) % 20) as i8).take(length).collect()
     }
 
@@ -326,7 +329,7 @@ mod tests {
         ) {
             let codes = letters(5000, seed);
             let graph = chain(40, 0.9);
-            let residues = Residues::new(&[codes.clone()], &[1]).unwrap();
+            let residues = Residues::new(std::slice::from_ref(&codes), &[1]).unwrap();
             let evidence = planted(40, first, sureness, &codes);
             let screen = Screen::new(&graph, &residues, &evidence, &Monitor::default()).unwrap();
             for i in 0..40 {
@@ -339,7 +342,7 @@ mod tests {
     #[test]
     fn a_full_place_is_no_place() {
         let codes = letters(300, 3);
-        let residues = Residues::new(&[codes.clone()], &[1]).unwrap();
+        let residues = Residues::new(std::slice::from_ref(&codes), &[1]).unwrap();
         let mut evidence = planted(40, 100, 10.0, &codes);
         evidence.full.fill(true);
         let screen = Screen::new(&chain(40, 0.9), &residues, &evidence, &Monitor::default()).unwrap();
@@ -358,7 +361,7 @@ mod tests {
         let monitor = Monitor::default();
         monitor.request_stop();
         let codes = letters(300, 3);
-        let residues = Residues::new(&[codes.clone()], &[1]).unwrap();
+        let residues = Residues::new(std::slice::from_ref(&codes), &[1]).unwrap();
         let found = Screen::new(&chain(40, 0.9), &residues, &planted(40, 0, 5.0, &codes), &monitor);
         assert_eq!(found.err(), Some(CoreError::Interrupted));
     }

@@ -166,6 +166,7 @@ impl WalkGraph {
     }
 
     /// The candidates from `first` on with the values of their arrivals, as far as `part` holds them.
+    #[expect(clippy::inline_always, reason = "called once per candidate in the innermost loops")]
     #[inline(always)]
     pub fn by_candidate<'a, T>(&self, first: usize, part: &'a mut [T]) -> impl Iterator<Item = (usize, &'a mut [T])> {
         let mut rest = part;
