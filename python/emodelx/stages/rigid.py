@@ -336,7 +336,7 @@ def choose_copies(
             single if home is None else min(single, pose.chance * config.nearby)
             for pose, single, home in zip(left, alone, homes, strict=True)
         ]
-        best = int(np.argmin(chance))
+        best = min(range(len(left)), key=lambda i: (chance[i], left[i].chance))
         if chance[best] > config.most_chance:
             break
         pose, home = left.pop(best), homes[best]
