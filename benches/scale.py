@@ -131,9 +131,9 @@ def run(truth: Complex, file: Path) -> Outcome:
     inputs = Inputs(SequenceFile(truth.sequences, (), ()), prediction=Store(file.parent).load(file.name, ""))
     clock = Clock()
     sources = {"prediction": InputFile(str(file), sha256="")}
-    _, candidates, _, model = run_stages(config, inputs, sources, Stepper(NoStore(file), config.run, False, clock))
+    traced = run_stages(config, inputs, sources, Stepper(NoStore(file), config.run, False, clock))
     peak = (peak_memory() or 0) / 1e9
-    return Outcome(len(candidates), clock.seconds, peak, *accuracy(truth, model.record))
+    return Outcome(len(traced.candidates), clock.seconds, peak, *accuracy(truth, traced.model.record))
 
 
 def accuracy(truth: Complex, model: CalphaModel) -> tuple[float, float, float]:

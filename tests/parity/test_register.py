@@ -219,13 +219,14 @@ def residues(length):
 ROUNDS = [(2, 0.01, 0.01)] * 2
 
 
-def test_threads(same_on_all_threads):
+@pytest.mark.parametrize("lengths", [(90, 30), (90, 2100)], ids=["all places", "screened"])
+def test_threads(same_on_all_threads, lengths):
     def step(*arguments, threads):
         runs = _core.register_runs(*arguments, threads=threads)
-        assert len(runs) > 100
+        assert len(runs) > 10
         return [[np.array([sequence, first]), *arrays] for sequence, first, *arrays in runs]
 
-    same_on_all_threads(step, *rod(3000), [residues(90), residues(30)], [20, 20], ROUNDS)
+    same_on_all_threads(step, *rod(3000), [residues(length) for length in lengths], [20, 20], ROUNDS)
 
 
 def test_ctrl_c(interrupted):

@@ -24,7 +24,7 @@ def count_copies(
 
     The sequences are registered with more copies than can be; fragments that overlap, or lie too far apart for one
     chain, become copies of their own (Algorithm 1). Those that hold enough residues, compared with the fullest one,
-    count. One round of registration is enough for that; with a second one more copies are counted wrong.
+    count. One round of registration is enough for that: a second one makes no count better on the whole.
 
     Parameters
     ----------
