@@ -72,7 +72,7 @@ def build_case(case: str, before: str, kind: str, options: argparse.Namespace) -
     stepper = Stepper(NoStore(config.output), config.run, reuse=False, progress=SILENT)
     try:
         sources = {"map": InputFile(str(density), sha256="")}
-        *_, placements, traced = run_stages(config, read_inputs(config), sources, stepper)
+        done = run_stages(config, read_inputs(config), sources, stepper)
     except EmodelxError as error:
         return facts | {"error": str(error)[:60]}
     cost = {
@@ -81,8 +81,8 @@ def build_case(case: str, before: str, kind: str, options: argparse.Namespace) -
         "peak_gb": (peak_memory() or 0) / 1e9,
     }
     facts |= {"search_s": stepper.seconds["rigid search"], **{k: round(v, 1) for k, v in cost.items()}}
-    found = [(p.template, len(p.numbers), round(p.score, 1)) for p in placements if p.right is not None]
-    return facts | {"found": found} | score(traced.record, reference, options.output / f"{name}_{kind}.cif")
+    found = [(p.template, len(p.numbers), round(p.score, 1)) for p in done.placements if p.right is not None]
+    return facts | {"found": found} | score(done.model.record, reference, options.output / f"{name}_{kind}.cif")
 
 
 def score(model: CalphaModel, reference: tuple[CalphaChain, ...], file: Path) -> dict[str, object]:
