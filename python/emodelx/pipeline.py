@@ -312,10 +312,11 @@ def _atoms(
     prediction, model = traced
     if config.no_sequence:
         return RefinedModel(model.record.without_side_chains())  # nobody knows its direction
-    if inputs.map is None:
-        return RefinedModel(stepper.step("atoms", build_atoms, model, prediction, Kept(None, "")).record)
-    density = Kept(inputs.map.density, sources["map"].sha256)
-    atoms = stepper.step("atoms", build_atoms, model, prediction, density)
+    inside = _density(inputs, sources)
+    atoms = stepper.step("atoms", build_atoms, model, prediction, inside)
+    if inside.record is None:
+        return RefinedModel(atoms.record)
+    density = Kept(inside.record, inside.key)
     refined = _refined(config, atoms, density, prediction.record.resolution, stepper)
     if config.bfactor is Column.CONFIDENCE:
         return refined.record

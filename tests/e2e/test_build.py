@@ -12,7 +12,7 @@ import pytest
 from emodelx import BuildConfig, build
 from emodelx.cli.build import _print_result
 from emodelx.errors import InputError
-from emodelx.io.maps import write_map
+from emodelx.io.maps import read_map, write_map
 from emodelx.io.predictions import read_prediction
 from emodelx.records import DensityMap
 
@@ -259,6 +259,26 @@ def test_another_engine_that_loses_is_undone(read_once, tmp_path, monkeypatch):
     assert done.report.refinement is not None
     assert not done.report.refinement.kept
     assert done.files.model.read_bytes() == model
+
+
+def test_density_outside_the_mask_moves_no_atom(read_once, tmp_path):
+    """A wall beside the helices pulls at the model unless it is outside of the mask."""
+    bare = read_map(read_once.map).density
+    bare = replace(bare, values=np.where(bare.values < 1e-3, 0, bare.values))
+    mask, wall = np.zeros(bare.values.shape, np.float32), bare.values.copy()
+    mask[:, :22] = 1.0
+    wall[:, 22:25] = 5.0
+
+    def atoms(name, values, **files):
+        write_map(tmp_path / f"{name}.mrc", replace(bare, values=values))
+        return build(replace(read_once, output=tmp_path / name, map=tmp_path / f"{name}.mrc", **files)).atoms
+
+    write_map(tmp_path / "mask.mrc", replace(bare, values=mask))
+    alone = atoms("alone", bare.values * mask, mask=tmp_path / "mask.mrc").atom_positions()
+    masked = atoms("masked", wall, mask=tmp_path / "mask.mrc").atom_positions()
+    pulled = atoms("pulled", wall).atom_positions()
+    assert np.array_equal(masked, alone)
+    assert np.abs(pulled - alone).max() > 0.1
 
 
 def test_a_missing_engine_is_named_before_any_work(read_once, monkeypatch):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emodelx.cli import options
-from emodelx.config import RESOLUTION_RANGE, ReadingConfig, RunConfig
+from emodelx.config import ReadingConfig, RunConfig
 from emodelx.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
 Map = Annotated[Path, typer.Option("--map", "-v", metavar="MAP", help="Density map, .mrc/.map/.ccp4, plain or .gz.")]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="NPZ", help="File of the probabilities.")]
-Resolution = Annotated[
-    float | None,
-    typer.Option(
-        "--resolution",
-        metavar="A",
-        min=RESOLUTION_RANGE[0],
-        max=RESOLUTION_RANGE[1],
-        help="Resolution in Angstrom. [default: estimated from the map]",
-    ),
-]
 
 
 def predict(
@@ -36,7 +26,7 @@ def predict(
     mask: options.Mask = None,
     device: options.Device = "auto",
     weights: options.Weights = None,
-    resolution: Resolution = None,
+    resolution: options.Resolution = None,
     orientations: options.Orientations = ReadingConfig.orientations,
     threads: options.Threads = 0,
     quiet: options.Quiet = False,
@@ -46,6 +36,7 @@ def predict(
 
     A build can start from the file: emodelx build --prediction NPZ.
     """
+    options.require_resolution(resolution)
     _check_output(output)
     run = RunConfig(threads=threads)
     from dataclasses import replace

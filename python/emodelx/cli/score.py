@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emodelx.cli import options
-from emodelx.config import RESOLUTION_RANGE, RunConfig
+from emodelx.config import RunConfig
 from emodelx.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,16 +60,6 @@ _MEANINGS = {
     "hydrogens": "left out",
 }
 
-Resolution = Annotated[
-    float | None,
-    typer.Option(
-        "--resolution",
-        metavar="A",
-        min=RESOLUTION_RANGE[0],
-        max=RESOLUTION_RANGE[1],
-        help="Resolution in Angstrom. [default: estimated from the map]",
-    ),
-]
 
 
 def score(
@@ -78,7 +68,7 @@ def score(
         None, "--reference", "-r", metavar="FILE", help="Model that is right, mmCIF or PDB, same frame."
     ),
     map: options.Map = None,
-    resolution: Resolution = None,
+    resolution: options.Resolution = None,
     json: bool = typer.Option(False, "--json", help="Print one line of JSON instead of a table."),
     table: Path | None = typer.Option(None, "--table", metavar="CSV", help="Write the scores of every residue."),
     coloured: Path | None = typer.Option(
@@ -90,6 +80,7 @@ def score(
     verbose: options.Verbose = False,  # noqa: ARG001 - read by main, which prints the traceback
 ) -> None:
     """Score a model: its geometry, and how it agrees with a reference or a map, in place."""
+    options.require_resolution(resolution)
     _check(reference, map, coloured, {table, coloured} & {model, reference, map})
     run = RunConfig(threads=threads)
     from emodelx.io.atoms import read_model

@@ -39,11 +39,11 @@ const SHIFTS: std::ops::RangeInclusive<i64> = 2..=30;
 /// Shifts that leave at least this part of a piece on its sequence count, and so many of them must.
 const LEAST_LEFT: f64 = 0.5;
 const LEAST_SHIFTS: usize = 10;
-/// Best seeds that are tried, and best starts that are grown, per residue of the templates.
 /// Starts that are grown side by side; those that a piece of an earlier batch explains are not grown any more, which is
 /// when the window lies within so many Angstrom of where the piece has it.
 const BATCH: usize = 64;
 const SAME: f64 = 2.5;
+/// Best seeds that are tried, and best starts that are grown, per residue of the templates.
 const TRIED: usize = 1000;
 const GROWN: usize = 20;
 /// Rounds that a piece takes anew on the candidates that better ones left.
