@@ -124,10 +124,10 @@ class RigidConfig:
     """Distinct solutions that are looked at, of each body."""
     apart: float = 6.0
     """Angstrom (root mean square) between distinct solutions."""
-    most_chance: float = 0.01
+    most_chance: float = 0.005
     """Expected number of chance solutions as good as one that counts."""
     sure_chance: float = 1e-4
-    """The same for a template whose domains need no search of their own."""
+    """The same for a template whose parts need no search of their own."""
     nearby: float = 1e-3
     """Share of all poses that lie near where a template has a domain to another one, rotations included."""
     most_off: float = 15.0

@@ -31,6 +31,8 @@ LEAST_TURN, MOST_TURN = 12.0, 20.0
 """Degrees between neighbouring rotations."""
 TAIL = 20
 """Solutions of the mirror image on which the tail of chance is fitted."""
+MOST_HELD = 0.5
+"""Share of the residues of a body that its copy may have already."""
 STRETCH = 15
 """Residues over which the support of the map is averaged: a template is right or wrong in stretches."""
 SAME, MOST_SHARED = 4.0, 0.2
@@ -43,13 +45,13 @@ RIGHT_INTERCEPT, RIGHT_WEIGHT = (-2.6, -0.5), (5.5, 1.8)
 simulated cases, see `docs/accuracy.md`."""
 UNSEEN = 0.3
 """Share of the residues that are right although nobody searched for them, with good support."""
-PAIRS = 10.0
-"""Times that a pair of domains may be found at one chance, by one being surer and the other less."""
+WINDOW, STRIDE = 100, 50
+"""Residues of the stretches of a template that are searched, and from one to the next: some lie between two hinges."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """A template, or a domain of one, that is looked for.
+    """A template, or a part of one, that is looked for.
 
     Attributes
     ----------
@@ -83,6 +85,10 @@ class Pose:
     def own(self) -> Points:
         """The residues of the body. Shape (m, 3)."""
         return self.points[self.body.members]
+
+    def without(self, members: Ints) -> "Pose":
+        """The pose of the body without some residues of the template."""
+        return replace(self, body=replace(self.body, members=np.setdiff1d(self.body.members, members)))
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ def search_templates(
 ) -> tuple[Placement, ...]:
     """Look for templates in the map where the network read too little to place them.
 
-    Every template, and its domains where the whole is not found beyond doubt, is correlated with the details of map and
+    Every template, and its parts where the whole is not found beyond doubt, is correlated with the details of map and
     main chain, in all orientations at all places. The mirror image of a body has its size, its helices and strands,
     and no place in the map: the scores of its best solutions tell what chance gives. Solutions beyond that are taken
     one by one, the surest first, unless they are in each other's way or too many; what belongs to one copy bends
@@ -184,7 +190,7 @@ def _is_placed(
 
 
 def _bodies(index: int, template: Template) -> Iterator[Body]:
-    """What of a template is worth looking for: all of it, and its domains."""
+    """What of a template is worth looking for: all of it, its domains, and stretches of it."""
     following = np.diff(template.numbers) == 1
     steps = np.linalg.norm(np.diff(template.positions, axis=0), axis=1)[following]
     if len(template.numbers) < RigidConfig.least_residues or (steps > BROKEN).sum() > MOST_BROKEN * len(steps):
@@ -194,6 +200,9 @@ def _bodies(index: int, template: Template) -> Iterator[Body]:
     if label.any():
         for domain in np.unique(label):
             yield Body(index, np.flatnonzero(label == domain))
+    if len(template.numbers) >= WINDOW + STRIDE:
+        for first in range(0, len(template.numbers) - WINDOW + 1, STRIDE):
+            yield Body(index, np.arange(first, first + WINDOW))
 
 
 def _part_of(run: RunConfig, part: int, parts: int) -> Callable[[int, int], None] | None:
@@ -310,7 +319,7 @@ def choose_copies(
     """Choose poses one by one, the surest first, that are not in each other's way.
 
     A domain near where its template has it to a chosen one of the same copy is found in a small part of all space, so
-    chance has less to offer there; and two domains that are not sure alone may be so together.
+    chance has less to offer there.
 
     Parameters
     ----------
@@ -329,18 +338,15 @@ def choose_copies(
     """
     copies: list[Copy] = []
     left = [pose for pose in poses if pose.chance * config.nearby <= config.most_chance]
-    alone = [_chance_alone(pose, left, config) for pose in left]
     while left:
         homes = [_home(pose, copies, config) for pose in left]
-        chance = [
-            single if home is None else min(single, pose.chance * config.nearby)
-            for pose, single, home in zip(left, alone, homes, strict=True)
-        ]
+        chance = [p.chance if home is None else p.chance * config.nearby for p, home in zip(left, homes, strict=True)]
         best = min(range(len(left)), key=lambda i: (chance[i], left[i].chance))
         if chance[best] > config.most_chance:
             break
         pose, home = left.pop(best), homes[best]
-        alone.pop(best)
+        if home is not None:
+            pose = pose.without(copies[home].members())
         if _is_free(pose, [*taken, *(copy.points() for copy in copies)]) and _is_wanted(
             pose, copies, templates, sequences
         ):
@@ -351,24 +357,11 @@ def choose_copies(
     return copies
 
 
-def _chance_alone(pose: Pose, others: Sequences[Pose], config: RigidConfig) -> float:
-    """Chance of a pose, or of it together with another domain that lies near where the template has it to it."""
-    own = Copy(pose.body.template, (pose,))
-    together = [
-        PAIRS * pose.chance * other.chance * config.nearby
-        for other in others
-        if other.body.template == pose.body.template
-        and not np.isin(other.body.members, pose.body.members).any()
-        and own.off(other) < config.most_off
-    ]
-    return min([pose.chance, *together])
-
-
 def _home(pose: Pose, copies: Sequences[Copy], config: RigidConfig) -> int | None:
     """The copy that a domain belongs to: where the template has it nearly there, and which lacks it."""
     off = [
         copy.off(pose)
-        if copy.template == pose.body.template and not np.isin(pose.body.members, copy.members()).any()
+        if copy.template == pose.body.template and np.isin(pose.body.members, copy.members()).mean() <= MOST_HELD
         else np.inf
         for copy in copies
     ]
