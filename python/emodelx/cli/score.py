@@ -61,7 +61,6 @@ _MEANINGS = {
 }
 
 
-
 def score(
     model: Path = typer.Argument(..., metavar="MODEL", help="Model to score, mmCIF or PDB, of any program."),
     reference: Path | None = typer.Option(
