@@ -261,7 +261,7 @@ where
         Ok((0..i).map(|j| best(&parts[i], &parts[j])).collect())
     };
     let mut scores = (0..parts.len()).map(row).collect::<Result<Vec<Vec<Score>>, CoreError>>()?;
-    while let Some((i, j, image)) = best_pair(&scores, least) {
+    while let Some((i, j, image)) = best_pair(parts, &scores, least) {
         monitor.check()?;
         // Row and column i leave; part j < i grows.
         let gone = parts.remove(i).moved(image, images);
@@ -280,10 +280,22 @@ where
     Ok(())
 }
 
-fn best_pair(scores: &[Vec<Score>], least: f64) -> Option<(usize, usize, usize)> {
+/// The two parts with the highest score, and the image of the first. Pieces that overlap can score alike to the last bit:
+/// then the pair with most residues counts, and of equal ones the first.
+fn best_pair(parts: &[Part], scores: &[Vec<Score>], least: f64) -> Option<(usize, usize, usize)> {
     let all = scores.iter().enumerate().flat_map(|(i, row)| row.iter().enumerate().map(move |(j, s)| (i, j, *s)));
     let good = all.filter_map(|(i, j, s)| s.filter(|s| s.0 >= least).map(|s| (i, j, s)));
-    good.max_by(|a, b| a.2.0.total_cmp(&b.2.0)).map(|(i, j, s)| (i, j, s.1))
+    let size = |pair: &(usize, usize, (f64, usize))| parts[pair.0].size() + parts[pair.1].size();
+    let members = |pair: &(usize, usize, (f64, usize))| {
+        let mut all = [&parts[pair.0].members[..], &parts[pair.1].members[..]].concat();
+        all.sort_unstable();
+        all
+    };
+    let best = good.max_by(|a, b| {
+        let equal = a.2.0.total_cmp(&b.2.0).then_with(|| size(a).cmp(&size(b)));
+        equal.then_with(|| members(b).cmp(&members(a)))
+    });
+    best.map(|(i, j, s)| (i, j, s.1))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ def joined_images(parts, score, least, images):
         good = [pair for pair in scored if pair[0] > -np.inf and pair[0] >= least]
         if not good:
             return parts
-        _, a, b, image = max(good, key=lambda pair: pair[0])
+        _, a, b, image = min(good, key=rank)
         parts = [part for part in parts if part is not b]
         parts[parts.index(a)] = a + moved(b, image)
 
@@ -92,8 +92,14 @@ def joined(parts, score, least):
         good = [pair for pair in scored if pair[0] > -np.inf and pair[0] >= least]
         if not good:
             return parts
-        _, a, b = max(good, key=lambda pair: pair[0])
+        _, a, b = min(good, key=rank)
         parts = [part for part in parts if part not in (a, b)] + [a + b]
+
+
+def rank(scored):
+    """What joins first: the highest score, of equal ones the most residues, then the first fragments."""
+    score, a, b, *_ = scored
+    return -score, -len(a.residues) - len(b.residues), sorted(a.members + b.members)
 
 
 def stretches(start, points):
