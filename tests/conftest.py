@@ -4,8 +4,14 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+# The same commit gives the same result; `pytest --hypothesis-profile=default` looks for new examples.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 def pytest_configure():
