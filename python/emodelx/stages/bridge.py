@@ -39,6 +39,6 @@ def bridge_gaps(model: CalphaModel, prediction: Prediction, config: BridgingConf
     )
     chains = list(model.chains)
     for c, first, points, support in bridges:
-        if support >= usual * (config.least_single if len(points) == 1 else config.least_support):
+        if support >= usual * config.least_support:
             chains[c] = chains[c].with_stretch(first, points + origin, Provenance.BRIDGED)
     return replace(model, chains=tuple(chains))
