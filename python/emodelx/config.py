@@ -240,8 +240,8 @@ class RefinementConfig:
         RefinementRound(100, 12.0, repairs=True),
         RefinementRound(100, 6.0),
         RefinementRound(100, 3.0),
-        RefinementRound(100, 3.0, ramachandran=4.0, repulsion=80.0, repairs=True),
-        RefinementRound(100, 2.0, ramachandran=4.0, repulsion=80.0),
+        RefinementRound(100, 3.0, ramachandran=6.0, rotamers=1.0, repulsion=80.0, repairs=True),
+        RefinementRound(100, 2.0, ramachandran=6.0, rotamers=1.0, repulsion=80.0),
     )
     """Rounds with less and less weight on the map and more on the geometry, until that is good."""
     good_favoured: float = 97.0
