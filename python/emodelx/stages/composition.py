@@ -37,7 +37,8 @@ def correct_composition(candidates: Candidates, sequences: Iterable[Sequence]) -
     read = np.maximum(candidates.type_prob.astype(np.float64), 1e-9)
     weights = np.ones(20)
     for _ in range(ROUNDS):
-        weights *= target / np.maximum(_normalised(read * weights).mean(axis=0), 1e-9)
+        mean = weights * ((1 / (read @ weights)) @ read) / len(read)
+        weights *= target / np.maximum(mean, 1e-9)
     return replace(candidates, type_prob=_normalised(read * weights).astype(np.float32))
 
 

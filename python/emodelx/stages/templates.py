@@ -50,6 +50,8 @@ def place_templates(
         The best first, disjoint in candidates. Where the map holds more copies than the sequence has, those nearest to
         its middle are meant (maps are cut out around what is to be built) and the others are spare.
     """
+    if not templates:
+        return ()
     likelihood = links.likelihood
     found = _core.place_templates(
         candidates.positions,
