@@ -25,13 +25,13 @@ def test_all_are_different_rotations_and_the_first_is_none():
         assert np.linalg.det(m) == pytest.approx(1)
 
 
-def test_few_are_the_first_of_all_and_every_other_is_one_voxel_along():
+def test_few_are_the_first_of_all_and_every_other_pair_is_one_voxel_along():
     assert orientations(5) == orientations(ALL)[:5]
-    assert [orientation.step for orientation in orientations(4)] == [0, 1, 0, 1]
+    assert [orientation.step for orientation in orientations(6)] == [0, 0, 1, 1, 0, 0]
     volume = torch.rand(4, 4, 4)
-    second = orientations(2)[1]
-    unmoved = type(second)(second.axes, second.reversed_axes)
-    assert torch.equal(second.turn(volume)[1:, 1:, 1:], unmoved.turn(volume)[:-1, :-1, :-1])
+    third = orientations(3)[2]
+    unmoved = type(third)(third.axes, third.reversed_axes)
+    assert torch.equal(third.turn(volume)[1:, 1:, 1:], unmoved.turn(volume)[:-1, :-1, :-1])
 
 
 @pytest.mark.parametrize("orientation", orientations(ALL))
