@@ -3,7 +3,7 @@
 Usage: python benches/hand.py MAPS_FOLDER STRUCTURES_FOLDER [--count 4] [--resolutions 3 3.5 4 4.5]
 
 The folders are those of benches/real_maps.py and benches/simulated_maps.py. Every map is read as `emodelx check` does:
-the densest 112 A, with the resolution estimated.
+the densest 64 A or, where that tells too little, 112 A, with the resolution estimated.
 """
 
 import argparse

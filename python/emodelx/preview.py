@@ -1,5 +1,6 @@
 """A quick look at a map before its build: the network reads the densest part."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,8 @@ from emodelx.records import DensityMap, HelixTurns, Prediction
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.hand import count_turns
 
-EDGE = 112
-"""Angstrom of the part that is read: eight windows, some seconds on a CPU."""
+EDGES = (64, 112)
+"""Angstrom of the part that is read: one window, and where that tells too little eight, some seconds on a CPU."""
 COARSE = 4
 """Every so manieth voxel is enough to find the densest part."""
 
@@ -27,14 +28,25 @@ def preview_turns(inputs: Inputs, config: BuildConfig) -> HelixTurns:
         With a map, or a prediction, which is taken whole.
     config : BuildConfig
     """
-    prediction = inputs.prediction if inputs.prediction is not None else _read_part(inputs, config)
+    if inputs.prediction is not None:
+        return _turns(inputs.prediction, config)
+    turns = HelixTurns(0, 0)
+    for part in _parts(inputs, config):
+        turns = _turns(part, config)
+        if turns.says_right() or turns.says_mirrored():
+            break
+    return turns
+
+
+def _turns(prediction: Prediction, config: BuildConfig) -> HelixTurns:
     try:
         return count_turns(propose_candidates(prediction, config.candidates, config.run))
     except NothingBuildableError:
         return HelixTurns(0, 0)
 
 
-def _read_part(inputs: Inputs, config: BuildConfig) -> Prediction:
+def _parts(inputs: Inputs, config: BuildConfig) -> Iterator[Prediction]:
+    """What the network reads in larger and larger parts of the map."""
     from emodelx.network.predict import masked, predict, prepare  # torch takes seconds to load
     from emodelx.network.weights import load_weights
 
@@ -44,7 +56,8 @@ def _read_part(inputs: Inputs, config: BuildConfig) -> Prediction:
     network, info = load_weights(inputs.reader.weights)
     grid, _ = prepare(density, info.normalisation, config.resolution, config.run)
     reading = replace(config.reading, orientations=1)
-    return predict(densest_part(grid, EDGE), network, info, inputs.reader.device, reading, config.run)
+    for edge in EDGES:
+        yield predict(densest_part(grid, edge), network, info, inputs.reader.device, reading, config.run)
 
 
 def densest_part(density: DensityMap, edge: int) -> DensityMap:
