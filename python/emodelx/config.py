@@ -149,7 +149,7 @@ class RegistrationConfig:
     """Shortest run of matches that is kept (paper)."""
     min_match: float = 0.3
     """Lowest posterior of a match that extends a run."""
-    min_mean: float = 0.7
+    min_mean: float = 0.65
     """Lowest mean posterior of the matches of a run."""
     rounds: int = 2
     """Rounds of alignment; the runs of one are known in the next (published code)."""
