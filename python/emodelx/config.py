@@ -228,7 +228,7 @@ class RefinementRound:
 class RefinementConfig:
     """Real-space refinement.
 
-    The weights were set on six `train` structures in simulated maps of 3 and 4 A; those of the last two rounds, which
+    The weights were set on six `train` structures in simulated maps of 3 and 4 A; those of the last three rounds, which
     only models with poor geometry see, on EMD-2566, 5185, 5778 and 8410.
     """
 
@@ -241,8 +241,9 @@ class RefinementConfig:
         RefinementRound(100, 12.0, repairs=True),
         RefinementRound(100, 6.0),
         RefinementRound(100, 3.0),
+        RefinementRound(100, 4.0, ramachandran=12.0, rotamers=1.0, repulsion=80.0, repairs=True),
         RefinementRound(100, 3.0, ramachandran=6.0, rotamers=1.0, repulsion=80.0, repairs=True),
-        RefinementRound(100, 2.0, ramachandran=6.0, rotamers=1.0, repulsion=80.0),
+        RefinementRound(100, 3.0, ramachandran=6.0, rotamers=1.0, repulsion=80.0),
     )
     """Rounds with less and less weight on the map and more on the geometry, until that is good."""
     good_favoured: float = 97.0

@@ -140,7 +140,7 @@ def test_a_round_that_loses_is_undone(truth, density):
 def test_loss_counts_what_users_look_at(density, truth):
     quality = refined(truth, density).report.after
     for field, worse in (
-        ("bond_rms", 0.02), ("angle_rms", 2.0), ("outliers", 2.0), ("clashscore", 10.0), ("favoured", -4),
+        ("bond_rms", 0.02), ("angle_rms", 2.0), ("outliers", 2.0), ("clashscore", 5.0), ("favoured", -2),
         ("correlation", -0.02),
     ):  # fmt: skip
         changed = replace(quality, **{field: getattr(quality, field) + worse})

@@ -90,14 +90,14 @@ def judge_refinement(
 def loss(quality: ModelQuality) -> float:
     """What is wrong with a model, as one number.
 
-    One unit is a hundredth of the correlation with the map, 1 % of Ramachandran outliers, 2 % of residues outside the
-    favoured regions, 5 clashes per thousand atoms, 0.01 A of the bonds' rms or 1 degree of the angles'.
+    One unit is a hundredth of the correlation with the map, 1 % of Ramachandran outliers, 1 % of residues outside the
+    favoured regions, 2.5 clashes per thousand atoms, 0.01 A of the bonds' rms or 1 degree of the angles'.
     """
     return (
         100 * (1 - quality.correlation)
         + quality.outliers
-        + (100 - quality.favoured) / 2
-        + quality.clashscore / 5
+        + (100 - quality.favoured)
+        + quality.clashscore / 2.5
         + quality.bond_rms / 0.01
         + quality.angle_rms
     )
