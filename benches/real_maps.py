@@ -20,6 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 
 from emodelx import BuildConfig, build
+from emodelx.config import ReadingConfig
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import EmodelxError, NothingBuildableError
 from emodelx.io.atoms import read_model
@@ -38,6 +39,8 @@ from emodelx.scoring.card import score_model, summary
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.composition import correct_composition
 
+EVERYWHERE = 0.0
+"""Types are read at the Calphas of the reference, whether the network sees one there or not."""
 NEAR = 2.0
 """Angstrom; a candidate this close to a Calpha of the reference has found it."""
 
@@ -129,6 +132,7 @@ def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, 
         output=output / f"emd_{row['emdb']}",
         weights=weights,
         resolution=float(row["resolution"]) if given_resolution else None,
+        reading=ReadingConfig(type_floor=EVERYWHERE),
     )
     wall, cpu = time.perf_counter(), time.process_time()
     try:
@@ -162,7 +166,7 @@ def reading_without_model(config: BuildConfig, reference: Sequence[CalphaChain])
     assert config.map is not None
     assert config.fasta is not None
     weights, device = find_weights(config.weights), choose_device(config.device)
-    prediction = read_density(read_map(config.map).density, weights, device, config.resolution)
+    prediction = read_density(read_map(config.map).density, weights, device, config.resolution, config.reading)
     candidates = propose_candidates(prediction, config.candidates, config.run)
     return read_against(reference, correct_composition(candidates, read_sequences(config.fasta).sequences), prediction)
 

@@ -48,6 +48,8 @@ class ReadingConfig:
     """Windows that go through the network together; None takes what suits the device."""
     orientations: int = 4
     """In how many orientations every window is read (1 to 24); the mean counts."""
+    type_floor: float = 0.1
+    """Amino-acid types are kept around voxels whose Calpha probability is above it: elsewhere nothing asks for them."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from emodelx.config import ReadingConfig
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import InputError
 from emodelx.io.files import open_input, replacing
@@ -20,7 +21,7 @@ from emodelx.records import Floats, Ints, Prediction
 
 REQUIRED = ("ca_prob", "bb_prob", "aa_prob", "origin")
 DEFAULT_THRESHOLD = 0.35  # the paper's
-TYPE_FLOOR = 0.1  # types are kept around voxels whose Calpha probability is above it
+TYPE_FLOOR = ReadingConfig.type_floor
 TYPES = len(AMINO_ACIDS)
 BLOCK_VOXELS = 1 << 20
 ROUNDING = 1e-3  # how far a probability may leave 0..1; float16 needs it

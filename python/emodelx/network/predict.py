@@ -20,7 +20,7 @@ from torch.nn import functional
 from emodelx.config import ReadingConfig, RunConfig
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import ResourceError
-from emodelx.io.predictions import TYPE_FLOOR, type_voxels
+from emodelx.io.predictions import type_voxels
 from emodelx.machine import usable_threads
 from emodelx.network.device import Device
 from emodelx.network.normalise import NormalisationRule, estimate_resolution, normalise
@@ -187,23 +187,20 @@ def predict(
     smooth = np.asarray(uniform_filter(density.values, SMOOTHING), np.float32)
     tiles = plan.with_density(smooth, config.empty)
     with torch.inference_mode(), torch_threads(run.threads), _memory_of(device):
-        stitcher = Stitcher(density.values, plan, device.torch, 0.5 * _type_floor(info))
+        type_floor = min(config.type_floor, info.calpha_threshold)
+        stitcher = Stitcher(density.values, plan, device.torch, 0.5 * type_floor)
         batch = config.batch or WINDOWS_AT_ONCE.get(device.torch.type, WINDOWS_AT_ONCE_ON_GPU)
         for done in read_tiles(stitcher, tiles, read_windows, batch):
             if run.progress is not None:
                 run.progress(done, len(tiles))
-        return _to_prediction(stitcher, density, info)
+        return _to_prediction(stitcher, density, info, type_floor)
 
 
-def _type_floor(info: WeightsInfo) -> float:
-    return min(TYPE_FLOOR, info.calpha_threshold)
-
-
-def _to_prediction(stitcher: Stitcher, density: DensityMap, info: WeightsInfo) -> Prediction:
+def _to_prediction(stitcher: Stitcher, density: DensityMap, info: WeightsInfo, type_floor: float) -> Prediction:
     """Keep the types of the voxels that can belong to a candidate, in the order of `AMINO_ACIDS`."""
     ca_prob, bb_prob = stitcher.ca_prob.cpu().numpy(), stitcher.bb_prob.cpu().numpy()
     known, type_prob = stitcher.types()
-    wanted = np.isin(known, type_voxels(ca_prob, _type_floor(info)), assume_unique=True)
+    wanted = np.isin(known, type_voxels(ca_prob, type_floor), assume_unique=True)
     columns = [info.amino_order.index(letter) for letter in AMINO_ACIDS]
     return Prediction(
         ca_prob,
