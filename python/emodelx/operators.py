@@ -92,7 +92,9 @@ class OperatorTest:
             design.append(np.concatenate([turned, np.tile(np.eye(3) - rotation, (len(before), 1, 1))], axis=2))
             residual.append(self.points[nearest[paired]] - moved[paired])
         # What no pair tells (the turn and the shift along the axis of Cn) stays as it is: the least solution.
-        step = np.linalg.lstsq(np.concatenate(design).reshape(-1, 6), np.concatenate(residual).ravel(), rcond=1e-6)[0]
+        rows, aims = np.concatenate(design).reshape(-1, 6), np.concatenate(residual).ravel()
+        normal, aim = np.einsum("ki,kj->ij", rows, rows), np.einsum("ki,k->i", rows, aims)
+        step = np.linalg.lstsq(normal, aim, rcond=1e-10)[0]
         tilt = Rotation.from_rotvec(step[:3]).as_matrix()
         return Symmetry(symmetry.group, tilt @ symmetry.rotations @ tilt.T, symmetry.centre + step[3:])
 
@@ -110,7 +112,7 @@ class _TypeTest:
         read = np.maximum(candidates.type_prob.astype(np.float64), 1e-6)
         self.read = read / read.sum(axis=1, keepdims=True)
         self.background = self.read.mean(axis=0)
-        chosen = self.read[np.linspace(0, len(read) - 1, 2 * SAMPLE).astype(int)]
+        chosen = self.read[np.linspace(0, len(read) - 1, SAMPLE).astype(int)]
         odds = (chosen / self.background) @ chosen.T
         score = np.log(odds)[np.triu_indices(len(odds), 1)]
         # Readings of one residue are drawn from all pairs by their odds to be that.

@@ -37,7 +37,9 @@ def correct_composition(candidates: Candidates, sequences: Iterable[Sequence]) -
     read = np.maximum(candidates.type_prob.astype(np.float64), 1e-9)
     weights = np.ones(20)
     for _ in range(ROUNDS):
-        mean = weights * ((1 / (read @ weights)) @ read) / len(read)
+        # Without BLAS, whose threads take longer to wake up than this takes.
+        total = np.einsum("ka,a->k", read, weights)
+        mean = weights * np.einsum("ka,k->a", read, 1 / total) / len(read)
         weights *= target / np.maximum(mean, 1e-9)
     return replace(candidates, type_prob=_normalised(read * weights).astype(np.float32))
 
