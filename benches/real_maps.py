@@ -39,7 +39,7 @@ from emodelx.scoring.card import score_model, summary
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.composition import correct_composition
 
-EVERYWHERE = 0.0
+TYPED = ReadingConfig(type_floor=0.0)
 """Types are read at the Calphas of the reference, whether the network sees one there or not."""
 NEAR = 2.0
 """Angstrom; a candidate this close to a Calpha of the reference has found it."""
@@ -132,19 +132,17 @@ def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, 
         output=output / f"emd_{row['emdb']}",
         weights=weights,
         resolution=float(row["resolution"]) if given_resolution else None,
-        reading=ReadingConfig(type_floor=EVERYWHERE),
     )
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         result = build(config)
     except NothingBuildableError as error:
-        return facts | asdict(reading_without_model(config, reference)) | {"error": str(error)}
+        return facts | asdict(read_again(config, reference)) | {"error": str(error)}
     except EmodelxError as error:
         return facts | {"error": str(error)}
     cost = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "peak_gb": peak_memory() or 0}
-    typed = correct_composition(result.candidates, result.model.sequences)
     return facts | {
-        **asdict(read_against(reference, typed, result.prediction)),
+        **asdict(read_again(config, reference)),
         **asdict(compare(read_calphas(result.files.model), reference)),
         **quality(result, maps, row),
         **(cost | {"peak_gb": cost["peak_gb"] / 1e9}),
@@ -161,12 +159,12 @@ def quality(result: BuildResult, maps: Path, row: dict[str, str]) -> dict[str, f
     return found
 
 
-def reading_without_model(config: BuildConfig, reference: Sequence[CalphaChain]) -> Reading:
-    """Read a map that nothing could be built into, and compare the candidates with the reference."""
+def read_again(config: BuildConfig, reference: Sequence[CalphaChain]) -> Reading:
+    """Read the map once more, with types everywhere, and compare the candidates with the reference."""
     assert config.map is not None
     assert config.fasta is not None
     weights, device = find_weights(config.weights), choose_device(config.device)
-    prediction = read_density(read_map(config.map).density, weights, device, config.resolution, config.reading)
+    prediction = read_density(read_map(config.map).density, weights, device, config.resolution, TYPED)
     candidates = propose_candidates(prediction, config.candidates, config.run)
     return read_against(reference, correct_composition(candidates, read_sequences(config.fasta).sequences), prediction)
 
