@@ -470,7 +470,7 @@ def _read_whole(
     step, found, links = stepper.step, graph.candidates, graph.links
     sequences = step("copies", count_copies, found, links, given, config.registration, config.counting)
     typed = step("composition", correct_types, found, sequences)
-    placed = step("templates", place_templates, typed, links, sequences, templates, config.templates)
+    placed = step("templates", place_templates, typed, links, sequences, templates, graph.prediction, config.templates)
     fragments = step("fragments", register_sequences, typed, links, sequences, placed, config.registration)
     return Reading(found, links, sequences, typed, placed, fragments, Kept(Symmetry(), ""), averaged=False)
 
@@ -499,7 +499,7 @@ def _read_unit(
     share = step("copies", count_copies, of_unit, unit_links, share, config.registration, config.counting)
     sequences = _kept(copies_of_complex(share.record, given.record, order))
     typed = step("composition", correct_types, found, sequences)
-    placed = step("templates", place_templates, typed, links, sequences, templates, config.templates)
+    placed = step("templates", place_templates, typed, links, sequences, templates, graph.prediction, config.templates)
     images = step("unit-templates", image_placements, placed, symmetry)
     unit_types = step("unit-composition", correct_types, of_unit, sequences)
     read = step("unit-fragments", register_sequences, unit_types, unit_links, share, images, config.registration)

@@ -8,9 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from emodelx import _core
 from emodelx.config import LinkConfig, RunConfig, TemplateConfig
-from emodelx.records import Candidates, Prediction, Sequence, Template
+from emodelx.records import Candidates, Placement, Prediction, Sequence, Template
 from emodelx.stages.links import link_candidates
-from emodelx.stages.templates import place_templates
+from emodelx.stages.templates import _spare, place_templates
 
 RUN = RunConfig(threads=1)
 SURE = (20.0, 3.0)
@@ -101,7 +101,10 @@ def test_a_wrong_template_is_not_believed(wrong, seed):
     templates = [Template("t", 0, np.arange(len(template)), np.ascontiguousarray(template))]
     links = link_candidates(scene.candidates(), scene.prediction(), LinkConfig(), RUN)
     sequences = [Sequence("s", "".join("ACDEFGHIKLMNPQRSTVWY"[code] for code in scene.codes))]
-    assert place_templates(scene.candidates(), links, sequences, templates, TemplateConfig(), RUN) == ()
+    assert (
+        place_templates(scene.candidates(), links, sequences, templates, scene.prediction(), TemplateConfig(), RUN)
+        == ()
+    )
 
 
 def test_copies_in_excess_are_spare():
@@ -110,11 +113,26 @@ def test_copies_in_excess_are_spare():
     templates = [Template("t", 0, np.arange(len(scene.chain)), scene.chain)]
     links = link_candidates(scene.candidates(), scene.prediction(), LinkConfig(), RUN)
     sequences = [Sequence("s", "".join("ACDEFGHIKLMNPQRSTVWY"[code] for code in scene.codes))]
-    found = place_templates(scene.candidates(), links, sequences, templates, TemplateConfig(), RUN)
+    found = place_templates(scene.candidates(), links, sequences, templates, scene.prediction(), TemplateConfig(), RUN)
     whole = [p for p in found if len(p.numbers) > len(scene.chain) / 2]
     assert sorted(p.spare for p in whole) == [False, True, True]
     (meant,) = (p for p in whole if not p.spare)
     assert np.linalg.norm(meant.positions.mean(axis=0) - scene.places[1].mean(axis=0)) < 4
+
+
+def test_small_pieces_do_not_keep_domains_apart(monkeypatch):
+    """A second piece of the first domain must not join the other one, and keep the first piece from it."""
+    chain = folded(0, pieces=16)[:120]
+
+    def piece(copy, numbers, score):
+        return Placement(0, 0, numbers, chain[numbers] + [90.0 * copy, 0.0, 0.0], score, 9.0)
+
+    placed = [piece(copy, numbers, 90.0) for copy in range(3) for numbers in (np.arange(60), np.arange(75, 120))]
+    placed.append(piece(0, np.arange(48, 58), 30.0))
+    sequences, middle = [Sequence("s", "A" * 120)], chain.mean(axis=0)
+    assert _spare(placed, sequences, middle, RUN) == {2, 3, 4, 5, 6}
+    monkeypatch.setattr("emodelx.stages.templates.PART", 0.0)
+    assert _spare(placed, sequences, middle, RUN) != {2, 3, 4, 5, 6}
 
 
 def test_threads(same_on_all_threads):

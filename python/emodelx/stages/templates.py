@@ -7,7 +7,7 @@ import numpy as np
 
 from emodelx import _core
 from emodelx.config import RunConfig, TemplateConfig
-from emodelx.records import Candidates, Ints, Links, Placement, Points, Sequence, Template
+from emodelx.records import Candidates, Ints, Links, Placement, Points, Prediction, Sequence, Template
 
 CONVINCING = ((120.0, 0.0), (80.0, 7.0))
 """Log-odds, and deviations of the types, that the best piece of a template must have, or it is taken for a wrong one:
@@ -18,6 +18,8 @@ CONVINCED = 0.25
 """Share of a template that such pieces must hold for its lesser ones to count."""
 TWICE = 0.5
 """Share of the residues of a piece that all copies of its sequence have already, above which it is spare."""
+PART = 0.25
+"""Pieces with at least this part of the residues of the surest tell copies apart."""
 WHOLE = 0.6
 """Copies with at least this part of the residues of the largest count as whole."""
 
@@ -27,6 +29,7 @@ def place_templates(
     links: Links,
     sequences: Sequences[Sequence],
     templates: Sequences[Template],
+    prediction: Prediction,
     config: TemplateConfig,
     run: RunConfig,
 ) -> tuple[Placement, ...]:
@@ -41,6 +44,8 @@ def place_templates(
     links : Links
     sequences : sequence of Sequence
     templates : sequence of Template
+    prediction : Prediction
+        Its box is that of the map.
     config : TemplateConfig
     run : RunConfig
 
@@ -72,7 +77,8 @@ def place_templates(
     placements = sorted(believed, key=lambda placement: -placement.score)
     if not placements:
         return ()
-    spare = _spare(placements, sequences, candidates.positions, run)
+    middle = prediction.origin + (np.array(prediction.ca_prob.shape) - 1) / 2
+    spare = _spare(placements, sequences, middle, run)
     return tuple(replace(placement, spare=i in spare) for i, placement in enumerate(placements))
 
 
@@ -89,29 +95,43 @@ def _convinces(placement: Placement, template: Template) -> bool:
 
 
 def _spare(
-    placements: Sequences[Placement], sequences: Sequences[Sequence], candidates: Points, run: RunConfig
+    placements: Sequences[Placement], sequences: Sequences[Sequence], middle: Points, run: RunConfig
 ) -> set[int]:
-    """Pieces of whole copies beyond those of their sequence."""
-    found = _core.assign_chains(
-        [(p.sequence, *_spread(p.numbers, p.positions)) for p in placements],
-        [max(len(placements), 1)] * len(sequences),
-        threads=run.threads,
-    )
-    copy_of = [place[0] if place else None for place in found]
-    middle = (candidates.min(axis=0) + candidates.max(axis=0)) / 2
+    """Pieces of whole copies beyond those of their sequence.
+
+    Small pieces do not tell copies apart: one of a domain could join another domain,
+    and keep the rest of its own from it.
+    """
     spare = set()
     for i, sequence in enumerate(sequences):
         own = [n for n, p in enumerate(placements) if p.sequence == i]
-        copies = [[n for n in own if copy_of[n] == copy] for copy in sorted({copy_of[n] or 0 for n in own})]
-        size = [sum(len(placements[n].numbers) for n in members) for members in copies]
+        large = [n for n in own if _size(placements, [n]) >= PART * _size(placements, own[:1])]
+        copies = _copies(large, placements, run)
+        size = [_size(placements, members) for members in copies]
         whole = [members for members, count in zip(copies, size, strict=True) if count >= WHOLE * max(size)]
         whole.sort(key=lambda members: _distance(placements, members, middle))
         held = np.zeros(len(sequence.residues))
         for members in whole[: sequence.copies]:
             held[np.concatenate([placements[n].numbers for n in members])] += 1
-        others = (n for members in whole[sequence.copies :] for n in members)
+        others = set(own).difference(*whole[: sequence.copies])
         spare.update(n for n in others if (held[placements[n].numbers] >= sequence.copies).mean() > TWICE)
     return spare
+
+
+def _copies(pieces: Sequences[int], placements: Sequences[Placement], run: RunConfig) -> list[list[int]]:
+    """Pieces of one sequence that belong to one copy of it."""
+    found = _core.assign_chains(
+        [(0, *_spread(placements[n].numbers, placements[n].positions)) for n in pieces],
+        [len(pieces)],
+        threads=run.threads,
+    )
+    copy_of = {n: place[0] if place else 0 for n, place in zip(pieces, found, strict=True)}
+    return [[n for n in pieces if copy_of[n] == copy] for copy in sorted(set(copy_of.values()))]
+
+
+def _size(placements: Sequences[Placement], members: Sequences[int]) -> int:
+    """Residues of pieces."""
+    return sum(len(placements[n].numbers) for n in members)
 
 
 def _distance(placements: Sequences[Placement], members: Sequences[int], middle: Points) -> float:

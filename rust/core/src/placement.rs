@@ -44,8 +44,8 @@ const LEAST_SHIFTS: usize = 10;
 const BATCH: usize = 64;
 const SAME: f64 = 2.5;
 /// Best seeds that are tried, and best starts that are grown, per residue of the templates.
-const TRIED: usize = 1000;
-const GROWN: usize = 20;
+const TRIED: usize = 200;
+const GROWN: usize = 4;
 /// Rounds that a piece takes anew on the candidates that better ones left.
 const SETTLING: usize = 4;
 
