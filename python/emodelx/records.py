@@ -22,6 +22,10 @@ FEWEST_TURNS, CLEAR_RATIO = 10, 4
 """Turns of one hand that tell the hand of a map, and how many times those of the other; right-handed maps read at 4.3 A
 have up to a third as many left-handed ones."""
 
+BROKEN, MOST_BROKEN = 12.0, 0.03
+"""Angstrom between Calphas of consecutive residues that no chain spans, and the share of such steps that a template may
+have: one with more is no chain but a scrambled one."""
+
 SURE_SCORE, SURE_TYPES = 50.0, 5.0
 """From which a placed template is sure; measured on simulated and real maps with distorted and wrong templates."""
 
@@ -386,6 +390,11 @@ class Template:
     def __post_init__(self) -> None:
         _require(self.positions.shape == (len(self.numbers), 3), "positions must have shape (n, 3)")
         _require(bool((np.diff(self.numbers) > 0).all()), "numbers must ascend")
+
+    def is_chain(self) -> bool:
+        """Whether consecutive residues are near each other, but for a few; they are not in a scrambled structure."""
+        steps = np.linalg.norm(np.diff(self.positions, axis=0), axis=1)[np.diff(self.numbers) == 1]
+        return bool((steps > BROKEN).sum() <= MOST_BROKEN * len(steps))
 
 
 @dataclass(frozen=True)

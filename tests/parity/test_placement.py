@@ -181,3 +181,11 @@ def test_bad_input(change, error, message):
 def test_no_templates():
     points, rows, odds, sequences, _, least = SMALL.arguments(SMALL.chain)
     assert _core.place_templates(points, rows, odds, sequences, [], least) == []
+
+
+def test_a_template_out_of_order_is_no_chain():
+    chain = folded(0, pieces=16)[:120]
+    assert Template("t", 0, np.arange(120), chain).is_chain()
+    assert Template("t", 0, np.r_[0:50, 70:120], chain[np.r_[0:50, 70:120]]).is_chain(), "a gap is no jump"
+    parts = np.random.default_rng(0).permutation(np.array_split(np.arange(120), 10))
+    assert not Template("t", 0, np.arange(120), chain[np.concatenate(parts)]).is_chain()

@@ -22,9 +22,6 @@ UNKNOWN_SIDE = (3.0, 2.0)
 """Atoms of a side chain of unknown type, and the distance of their middle from the Calpha in Angstrom."""
 SIDE_STEP = 0.75
 """Angstrom by which every atom takes the middle of a side chain further out, beyond the first."""
-BROKEN, MOST_BROKEN = 12.0, 0.03
-"""Angstrom between Calphas of consecutive residues that no chain spans, and the share of such steps that a template may
-have: one with more is no chain but a scrambled one."""
 COARSE = 0.75
 """Voxel of the coarse grid, as a part of the resolution; whole Angstrom between 3 and 5."""
 LEAST_TURN, MOST_TURN = 12.0, 20.0
@@ -191,9 +188,7 @@ def _is_placed(
 
 def _bodies(index: int, template: Template) -> Iterator[Body]:
     """What of a template is worth looking for: all of it, its domains, and stretches of it."""
-    following = np.diff(template.numbers) == 1
-    steps = np.linalg.norm(np.diff(template.positions, axis=0), axis=1)[following]
-    if len(template.numbers) < RigidConfig.least_residues or (steps > BROKEN).sum() > MOST_BROKEN * len(steps):
+    if len(template.numbers) < RigidConfig.least_residues or not template.is_chain():
         return
     yield Body(index, np.arange(len(template.numbers)))
     label = split_domains(template.positions)

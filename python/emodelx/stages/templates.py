@@ -73,7 +73,8 @@ def place_templates(
         for index, members, points, score, types in found
     ]
     own = ([p for p in placements if p.template == index] for index in range(len(templates)))
-    believed = [p for pieces, template in zip(own, templates, strict=True) for p in _believed(pieces, template)]
+    pairs = zip(own, templates, strict=True)
+    believed = [p for pieces, template in pairs if template.is_chain() for p in _believed(pieces, template)]
     placements = sorted(believed, key=lambda placement: -placement.score)
     if not placements:
         return ()
