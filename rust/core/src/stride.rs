@@ -22,6 +22,8 @@ const CLASH: f64 = 3.2;
 /// Probabilities below these tell nothing more.
 const LEAST_CALPHA: f32 = 0.02;
 const LEAST_MAIN_CHAIN: f32 = 0.05;
+/// Times as many of the best steps as are kept that are sorted at once.
+const LOOKED_AT: usize = 6;
 /// Bends with lower odds are not taken.
 const LEAST_BEND: f32 = 0.1;
 /// Where the main chain is read on the way of a step.
@@ -160,13 +162,29 @@ impl<'a> Walker<'a> {
 
     /// Keeps the best node of each voxel that runs into nothing, and of those the `beam` best.
     pub fn prune(&self, nodes: &mut Vec<Node>, beam: usize) {
-        nodes.sort_by(|a, b| b.score.total_cmp(&a.score));
-        let mut voxels = BTreeSet::new();
-        nodes.retain(|node| {
-            let voxel = node.point.map(|v| v.round() as i64);
-            // Clashes are looked for last: it takes longer than the rest, and few nodes come that far.
-            voxels.len() < beam && !voxels.contains(&voxel) && !self.clashes(&node.point) && voxels.insert(voxel)
-        });
+        let better = |a: &usize, b: &usize| nodes[*b].score.total_cmp(&nodes[*a].score).then(a.cmp(b));
+        let mut order: Vec<usize> = (0..nodes.len()).collect();
+        let (mut kept, mut voxels) = (Vec::with_capacity(beam), BTreeSet::new());
+        let mut rest = &mut order[..];
+        while kept.len() < beam && !rest.is_empty() {
+            // Few nodes beyond the best are ever looked at, so that not all are sorted.
+            let count = rest.len().min(LOOKED_AT * beam);
+            if count < rest.len() {
+                rest.select_nth_unstable_by(count, better);
+            }
+            let (best, others) = rest.split_at_mut(count);
+            best.sort_unstable_by(better);
+            for node in best.iter().map(|&i| nodes[i]) {
+                let voxel = node.point.map(|v| v.round() as i64);
+                // Clashes are looked for last: it takes longer than the rest, and few nodes come that far.
+                if kept.len() < beam && !voxels.contains(&voxel) && !self.clashes(&node.point) {
+                    voxels.insert(voxel);
+                    kept.push(node);
+                }
+            }
+            rest = others;
+        }
+        *nodes = kept;
     }
 
     /// Whether a placed residue is too near; the one before a step never is.
