@@ -29,8 +29,9 @@ LARGEST_SHIFT = 4
 def main(folder):
     """Print one row per map."""
     head = "map, model, A | CC_mask | CC_box | CC_peaks | Q | Ramachandran favoured / outliers | rotamer outliers"
-    tail = "clashscore | type score | flagged | shifts: AUC, precision, recall | shuffles: AUC, precision, recall"
-    print(f"| {head} | {tail} |")
+    tail = "clashscore | type score | flagged: types, register"
+    planted = "shifts: AUC, precision, recall, right shift | shuffles: AUC, precision, recall"
+    print(f"| {head} | {tail} | {planted} |")
     print("|---" * 12 + "|")
     for row in csv.DictReader((folder / "manifest.csv").read_text().splitlines()):
         print(line(folder, row), flush=True)
@@ -43,7 +44,7 @@ def line(folder, row):
     prediction = read_density(density, find_weights(None), choose_device("auto"), resolution)
     card = score_model(file, evidence=Evidence(density, resolution), prediction=prediction)
     s = summary(card)
-    flagged = s["mistyped_residues"] / sum(map(len, file.model.chains))
+    residues = sum(map(len, file.model.chains))
     cells = [
         f"{row['emdb']}, {row['pdb']}, {row['resolution']}",
         *(f"{s[key]:.3f}" for key in ("cc_mask", "cc_box", "cc_peaks", "q_score")),
@@ -51,28 +52,31 @@ def line(folder, row):
         f"{s['rotamer_outliers']:.1%}",
         f"{s['clashscore']:.1f}",
         f"{s['type_score']:.2f}",
-        f"{flagged:.1%}",
-        *planted(file, prediction),
+        f"{s['mistyped_residues'] / residues:.1%}, {s['shifted_residues'] / residues:.1%}",
+        planted(file, prediction, shift),
+        planted(file, prediction, shuffle),
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def planted(file, prediction):
-    """How well shifted and shuffled stretches are found: one cell each."""
+def planted(file, prediction, spoil):
+    """How well spoiled stretches are found, as one cell."""
     calphas, types, lengths = calphas_of(file)
-    for spoil in (shifted, shuffled):
-        rng = np.random.default_rng(0)
-        scores, flags, wrong = [], [], []
-        for _ in range(PLANTS):
-            stretch = draw_stretch(lengths, rng)
-            changed = types.copy()
-            changed[stretch] = spoil(types, stretch, rng)
-            read = read_residues(calphas, changed, lengths, prediction)
-            scores.append(read.type_score)
-            flags.append(read.mistyped())
-            wrong.append(np.isin(np.arange(len(types)), stretch))
-        scores, flagged, wrong = map(np.concatenate, (scores, flags, wrong))
-        yield f"{area(-scores, wrong):.3f}, {wrong[flagged].mean():.2f}, {flagged[wrong].mean():.2f}"
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(PLANTS):
+        stretch = draw_stretch(lengths, rng)
+        changed = types.copy()
+        changed[stretch], moved = spoil(types, stretch, rng)
+        read = read_residues(calphas, changed, lengths, prediction)
+        wrong = np.isin(np.arange(len(types)), stretch)
+        if moved is None:
+            found.append((-read.type_score, read.mistyped(), wrong, wrong))
+        else:
+            found.append((read.shift_gain, read.shifted(), wrong, read.shift == moved))
+    scores, flagged, wrong, right = map(np.concatenate, zip(*found, strict=True))
+    cell = f"{area(scores, wrong):.3f}, {wrong[flagged].mean():.2f}, {flagged[wrong].mean():.2f}"
+    return cell if spoil is shuffle else f"{cell}, {right[flagged & wrong].mean():.2f}"
 
 
 def draw_stretch(lengths, rng):
@@ -84,15 +88,15 @@ def draw_stretch(lengths, rng):
     return np.arange(first, first + length)
 
 
-def shifted(types, stretch, rng):
-    """Types from up to four residues further along."""
-    shift = rng.integers(1, LARGEST_SHIFT + 1) * rng.choice([-1, 1])
-    return types[stretch + shift]
+def shift(types, stretch, rng):
+    """Types from up to four residues further along, and where the right ones are then."""
+    places = rng.integers(1, LARGEST_SHIFT + 1) * rng.choice([-1, 1])
+    return types[stretch + places], -places
 
 
-def shuffled(types, stretch, rng):
-    """The stretch's own types in another order."""
-    return rng.permutation(types[stretch])
+def shuffle(types, stretch, rng):
+    """The stretch's own types in another order, which are nowhere right."""
+    return rng.permutation(types[stretch]), None
 
 
 def area(score, positive):

@@ -113,7 +113,8 @@ class _TypeTest:
         self.read = read / read.sum(axis=1, keepdims=True)
         self.background = self.read.mean(axis=0)
         chosen = self.read[np.linspace(0, len(read) - 1, SAMPLE).astype(int)]
-        odds = (chosen / self.background) @ chosen.T
+        # Without BLAS, whose threads wait awake for more work after a product as small as this.
+        odds = np.einsum("ia,ja->ij", chosen / self.background, chosen)
         score = np.log(odds)[np.triu_indices(len(odds), 1)]
         # Readings of one residue are drawn from all pairs by their odds to be that.
         weight = odds[np.triu_indices(len(odds), 1)]

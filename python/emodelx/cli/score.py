@@ -39,6 +39,7 @@ _MEANINGS = {
     "q_score": "mean Q-score of the protein's atoms",
     "type_score": "log-odds of the residue types as the network reads them; negative is wrong",
     "mistyped_residues": "residues in stretches whose types the network does not see",
+    "shifted_residues": "residues in stretches that are out of register, as the network reads their types",
     "misplaced_residues": "residues in stretches where the network sees no Calphas",
     "atoms_outside": "atoms outside the map",
     "ramachandran_favoured": "residues with common phi and psi",
@@ -83,7 +84,7 @@ def score(
     _check(reference, map, coloured, {table, coloured} & {model, reference, map})
     run = RunConfig(threads=threads)
     from emodelx.io.atoms import read_model
-    from emodelx.report.scores import write_colours, write_scores
+    from emodelx.report.scores import register_errors, write_colours, write_scores
     from emodelx.scoring.card import score_model, summary
 
     file = read_model(model)
@@ -94,7 +95,7 @@ def score(
         write_scores(table, card)
     if coloured is not None:
         write_colours(coloured, model, card)
-    _print(summary(card), json=json)
+    _print(summary(card), list(register_errors(card)), json=json)
 
 
 def _check(reference: Path | None, map: Path | None, coloured: Path | None, overwritten: set[Path | None]) -> None:
@@ -137,7 +138,7 @@ def _used(resolution: float | None, prediction: Prediction) -> float:
     return used
 
 
-def _print(scores: dict[str, float | int | None], *, json: bool) -> None:
+def _print(scores: dict[str, float | int | None], errors: list[str], *, json: bool) -> None:
     if json:
         from json import dumps
 
@@ -154,3 +155,5 @@ def _print(scores: dict[str, float | int | None], *, json: bool) -> None:
         text = "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
         table.add_row(key, text, _MEANINGS[key])
     Console().print(table)
+    if errors:
+        print("\nprobably out of register:", *errors, sep="\n  ")

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from emodelx.io.files import replacing
 from emodelx.report.measures import MEASURES, cells, flags, measures, words
 from emodelx.scoring.card import ScoreCard
 
-READING = ("calpha_probability", "calpha_score", "type_score_own", "type_score", "type_surprise")
+READING = (
+    *("calpha_probability", "calpha_score", "type_score_own", "type_score", "type_surprise"),
+    *("register_shift", "register_gain"),
+)
 COLUMNS = ("chain", "number", "name", *MEASURES, *READING, "flags")
 COLOUR = "correlation of the residue with the map in percent, 0 where chain or sequence are probably wrong"
 
@@ -41,9 +45,23 @@ def write_colours(path: Path, source: Path, card: ScoreCard) -> None:
     """
     if card.map is None:
         raise ValueError("colours need the scores of a map")
-    wrong = card.map.reading.misplaced() | card.map.reading.mistyped()
+    reading = card.map.reading
+    wrong = reading.misplaced() | reading.mistyped() | reading.shifted()
     values = np.where(wrong, 0, 100 * np.clip(np.nan_to_num(card.map.agreement.correlations), 0, 1))
     write_coloured(path, source, dict(zip(_places(card), map(float, values), strict=True)), COLOUR)
+
+
+def register_errors(card: ScoreCard) -> Iterator[str]:
+    """Name every stretch that is out of register, with the shift at which the sequence fits."""
+    if card.map is None:
+        return
+    reading, places = card.map.reading, _places(card)
+    off = np.where(reading.shifted(), reading.shift, 0)
+    for (chain, shift), members in groupby(range(len(off)), lambda i: (places[i][0], int(off[i]))):
+        stretch = [places[i][1] for i in members]
+        if shift:
+            way = "later" if shift > 0 else "earlier"
+            yield f"chain {chain}, {stretch[0]} to {stretch[-1]}: reads like the sequence {abs(shift)} residues {way}"
 
 
 def _places(card: ScoreCard) -> list[Place]:
@@ -68,7 +86,7 @@ def _reading(card: ScoreCard, index: int) -> NDArray[np.float64]:
     if card.map is None:
         return np.full(len(READING), np.nan)
     of = card.map.reading
-    columns = (of.calpha, of.calpha_score, of.type, of.type_score, of.type_surprise)
+    columns = (of.calpha, of.calpha_score, of.type, of.type_score, of.type_surprise, of.shift, of.shift_gain)
     return np.array([column[index] for column in columns])
 
 
@@ -76,5 +94,6 @@ def _reading_flags(card: ScoreCard, index: int) -> Iterator[str]:
     """What the network finds wrong with a residue, by one word each."""
     if card.map is None:
         return
-    wrong = {"place": card.map.reading.misplaced()[index], "type": card.map.reading.mistyped()[index]}
+    of = card.map.reading
+    wrong = {"place": of.misplaced()[index], "type": of.mistyped()[index], "register": of.shifted()[index]}
     yield from (word for word, present in wrong.items() if present)

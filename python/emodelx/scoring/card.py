@@ -11,7 +11,8 @@ from emodelx.records import Ints, Prediction
 from emodelx.scoring.agreement import Agreement, Evidence, measure_agreement
 from emodelx.scoring.compare import Comparison
 from emodelx.scoring.geometry import Geometry, measure_geometry
-from emodelx.scoring.reading import UNKNOWN_TYPE, ReadResidues, read_residues
+from emodelx.scoring.reading import ReadResidues, read_residues
+from emodelx.scoring.register_shift import UNKNOWN_TYPE
 from emodelx.scoring.scatterers import scatterers_of
 from emodelx.scoring.torsions import CA
 
@@ -116,5 +117,6 @@ def _map_summary(scores: MapScores) -> dict[str, float | int | None]:
     return agreement_summary(agreement) | {
         "type_score": float(reading.type.mean()),
         "mistyped_residues": int(reading.mistyped().sum()),
+        "shifted_residues": int(reading.shifted().sum()),
         "misplaced_residues": int(reading.misplaced().sum()),
     }

@@ -32,6 +32,8 @@ const CHUNK: usize = 1024;
 const KNOWN_ODDS: f32 = 10.0;
 
 type Lane = [f32; LANES];
+/// The emission of a candidate that is known to be elsewhere: no walk goes through it, and none need be summed.
+const NOWHERE: Lane = [0.0; LANES];
 /// Arrays of arrivals that are free, so that not every step asks the system for new ones.
 type Spare = Vec<Vec<Lane>>;
 
@@ -225,11 +227,16 @@ impl Sweep<'_> {
                 let ended = forward.get(step - MARGIN);
                 self.wide(|| {
                     for (k, sums) in self.graph.by_candidate(first, part) {
+                        let emission = self.emission(k, &column);
+                        if emission == NOWHERE {
+                            sums.fill(NOWHERE);
+                            continue;
+                        }
                         self.leave(k, &next, &after, sums);
                         if let Some(ended) = ended {
                             self.read(k, &column, ended, sums, &mut best[k - first]);
                         }
-                        self.emit(k, &column, sums);
+                        emit(sums, &emission);
                     }
                 });
             });
@@ -242,6 +249,10 @@ impl Sweep<'_> {
     #[inline(always)]
     fn arrive(&self, k: usize, column: &Column, old: &[Lane], two_back: &[Lane], sums: &mut [Lane]) {
         let emission = self.emission(k, column);
+        if emission == NOWHERE {
+            sums.fill(NOWHERE);
+            return;
+        }
         let mut start = [1.0; LANES];
         for &from in self.graph.jumps(k) {
             add_scaled(&mut start, JUMP, &two_back[from]);
@@ -296,15 +307,6 @@ impl Sweep<'_> {
         self.evidence.hints[k].iter().fold(types, |lane, hint| hinted(lane, column, *hint))
     }
 
-    /// Multiplies the sums at `k` by its emission.
-    #[inline(always)]
-    fn emit(&self, k: usize, column: &Column, sums: &mut [Lane]) {
-        let emission = self.emission(k, column);
-        for sum in sums {
-            *sum = capped(product(sum, &emission));
-        }
-    }
-
     /// Runs `work`, with all that is inlined into it, with the widest vector instructions of this processor. They compute
     /// the same numbers as the narrow ones.
     fn wide<R>(&self, work: impl FnOnce() -> R) -> R {
@@ -347,6 +349,14 @@ struct Column {
     code: [u8; LANES],
     /// 0 where all copies of the place are known, else 1.
     open: Lane,
+}
+
+/// Multiplies sums by an emission.
+#[inline(always)]
+fn emit(sums: &mut [Lane], emission: &Lane) {
+    for sum in sums {
+        *sum = capped(product(sum, emission));
+    }
 }
 
 #[inline(always)]

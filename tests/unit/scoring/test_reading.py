@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from emodelx.records import Prediction
-from emodelx.scoring.reading import UNKNOWN_TYPE, read_residues
+from emodelx.scoring.reading import read_residues
+from emodelx.scoring.register_shift import UNKNOWN_TYPE
 
 LENGTHS = [60, 40]
 
@@ -46,15 +47,19 @@ def test_a_right_model_is_not_flagged(calphas, types, prediction):
     read = read_residues(calphas, types, LENGTHS, prediction)
     assert not read.misplaced().any()
     assert read.mistyped().mean() < 0.05
+    assert not read.shifted().any()
     np.testing.assert_allclose(read.calpha, 0.9)
 
 
-def test_a_shifted_stretch_is_flagged(calphas, types, prediction):
+def test_a_shifted_stretch_is_flagged_with_its_shift(calphas, types, prediction):
     wrong = types.copy()
     wrong[20:45] = types[21:46]
-    flagged = read_residues(calphas, wrong, LENGTHS, prediction).mistyped()
-    assert flagged[25:40].mean() > 0.7
-    assert flagged[60:].mean() < 0.1
+    read = read_residues(calphas, wrong, LENGTHS, prediction)
+    assert read.mistyped()[25:40].mean() > 0.7
+    assert read.mistyped()[60:].mean() < 0.1
+    assert read.shifted()[27:40].all()
+    assert not read.shifted()[50:].any()
+    assert (read.shift[27:40] == -1).all()
 
 
 def test_a_stretch_in_empty_space_is_flagged(calphas, types, prediction):
@@ -74,6 +79,7 @@ def test_types_that_cannot_be_read_are_not_called_wrong(calphas, types, predicti
     read = read_residues(calphas, shuffled, LENGTHS, unreadable)
     assert (read.type_score < 0).mean() > 0.3
     assert not read.mistyped().any()
+    assert not read.shifted().any()
 
 
 def test_chains_do_not_mix(calphas, types, prediction):
