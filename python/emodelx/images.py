@@ -33,14 +33,15 @@ def images_of_copies(chains: Sequence[Chain], symmetry: Symmetry) -> list[Points
     """
     moved = {}
     for sequence in {chain.sequence for chain in chains}:
-        copies = np.concatenate([chain.positions for chain in chains if chain.sequence == sequence])
-        moved[sequence] = symmetry.images(copies)
-    return [_image(chain, moved[chain.sequence].reshape(-1, len(chain.positions), 3)) for chain in chains]
+        copies = [chain.positions for chain in chains if chain.sequence == sequence]
+        images = symmetry.images(np.concatenate(copies)).reshape(-1, *copies[0].shape)
+        moved[sequence] = images, _middle(images)
+    return [_image(chain, *moved[chain.sequence]) for chain in chains]
 
 
-def _image(chain: Chain, images: Points) -> Points:
+def _image(chain: Chain, images: Points, middles: Points) -> Points:
     """Where those of the images that lie on a chain have its residues, in the middle."""
-    off = np.abs(_middle(images) - _middle(chain.positions))
+    off = np.abs(middles - _middle(chain.positions))
     images = images[(off < ASIDE).all(axis=1)]
     apart = np.linalg.norm(images - chain.positions, axis=2)
     shared, near = np.isfinite(apart).sum(axis=1), (apart < FAR).sum(axis=1)

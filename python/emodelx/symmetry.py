@@ -57,9 +57,8 @@ def complete(known: Points, positions: Points, models: Sequence[Points]) -> Poin
     for gap in _gaps(positions):
         for model in models:
             unknown = np.isnan(filled[gap])
-            if not unknown.any():
-                break
-            filled[gap] = np.where(unknown, _transfer(positions, model, gap), filled[gap])
+            if (unknown & np.isfinite(model[gap])).any():
+                filled[gap] = np.where(unknown, _transfer(positions, model, gap), filled[gap])
     return filled
 
 

@@ -9,7 +9,9 @@ from emodelx.errors import NothingBuildableError
 from emodelx.records import Candidates, Floats, Ints, Points, Prediction
 
 SMALLEST_CLUSTER = 1 / 10
-"""Clusters with less of the largest cluster's summed main-chain score are dropped (published code)."""
+"""Clusters with less of the largest cluster's summed main-chain score are dropped (published code) ..."""
+LARGE_CLUSTER = 500.0
+"""... unless their own sum is larger: about 50 residues, as a small protein between the RNA of a ribosome has."""
 FAINTEST_CLUSTER = 1 / 2
 """Clusters with less of the best remaining mean main-chain score are dropped (published code)."""
 
@@ -81,7 +83,7 @@ def keep_main_clusters(label: Ints, bb_score: Floats) -> NDArray[np.bool_]:
         return in_cluster
     total = np.bincount(label[in_cluster], bb_score[in_cluster])
     mean = total / np.bincount(label[in_cluster])
-    large = total > total.max() * SMALLEST_CLUSTER
+    large = total > min(total.max() * SMALLEST_CLUSTER, LARGE_CLUSTER)
     bright = mean > mean[large].max(initial=0.0) * FAINTEST_CLUSTER
     return in_cluster & (large & bright)[label]
 

@@ -160,7 +160,7 @@ class _Blurred:
 
     def _overlaps(self, axes: Points, order: int) -> NDArray[np.float64]:
         rotations = Rotation.from_rotvec(2 * np.pi / order * axes).as_matrix()
-        turned = np.einsum("aij,pj->api", rotations, self.points)
+        turned = self.points @ rotations.transpose(0, 2, 1)
         return self.density[self._voxels(turned)].mean(axis=1)
 
 

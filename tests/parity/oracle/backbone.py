@@ -15,6 +15,7 @@ from oracle.tables import (
     unit,
     wrap,
 )
+from scipy.special import logsumexp
 
 TRANS, CIS = 3.807, 2.942
 PLANES = {
@@ -22,6 +23,7 @@ PLANES = {
     True: [(0.801, 1.298), (0.216, 2.383), (2.138, 1.218)],
 }
 TURNS = np.arange(36) * np.pi / 18
+TEMPERATURE = 2.0
 
 
 def regular(calphas, types):
@@ -59,24 +61,25 @@ class Run:
         self.scale = None if density is None else local_scale(read(density, self.calphas))
 
     def build(self):
-        choices = np.tile((np.arange(36) - 18) * np.pi / 18, (len(self.calphas) - 1, 1))
-        coarse = self.best(choices)
-        fine = self.best(coarse[:, None] + np.radians(np.arange(-4, 5) * 1.5))
-        return self.ends(np.array([self.plane(i, fine[i]) for i in range(len(fine))]))
+        planes = [self.plane(i, TURNS) for i in range(len(self.calphas) - 1)]
+        weights = np.exp(self.log_posterior(planes))
+        x, y = weights @ np.cos(TURNS), weights @ np.sin(TURNS)
+        means = np.where(np.hypot(x, y) > 1e-9, np.arctan2(y, x), 0)
+        return self.ends(np.array([self.plane(i, means[i]) for i in range(len(means))]))
 
-    def best(self, choices):
-        """Angles of the planes with the least energy, by dynamic programming."""
-        atoms = [self.plane(i, choices[i]) for i in range(len(choices))]
-        energy, came = self.alone(0, choices[0], atoms[0]), []
-        for i in range(1, len(choices)):
-            before, after = atoms[i - 1][:, None], atoms[i][None]
-            total = energy[:, None] + self.junction(i, before, after)
-            came.append(total.argmin(axis=0))
-            energy = total.min(axis=0) + self.alone(i, choices[i], atoms[i])
-        way = [int(energy.argmin())]
-        for step in came[::-1]:
-            way.append(int(step[way[-1]]))
-        return choices[np.arange(len(choices)), way[::-1]]
+    def log_posterior(self, planes):
+        """Logarithms of the weights of all angles of all planes, summed over the angles of the others."""
+        own = [-self.alone(i, TURNS, atoms) / TEMPERATURE for i, atoms in enumerate(planes)]
+        pairs = [
+            -self.junction(i, planes[i - 1][:, None], planes[i][None]) / TEMPERATURE for i in range(1, len(planes))
+        ]
+        before, behind = [np.zeros(36)], [np.zeros(36)]
+        for mine, pair in zip(own, pairs, strict=False):
+            before.append(logsumexp((before[-1] + mine)[:, None] + pair, axis=0))
+        for mine, pair in zip(own[::-1], pairs[::-1], strict=False):
+            behind.append(logsumexp(pair + behind[-1] + mine, axis=1))
+        total = np.array(before) + own + behind[::-1]
+        return total - logsumexp(total, axis=1, keepdims=True)
 
     def plane(self, i, turn):
         """C, O and the next N at every angle, (..., 3, 3)."""

@@ -106,6 +106,8 @@ def test_an_empty_map_names_likely_causes(ca_prob):
     [
         ([100, 50], [0.8, 0.8], [True, True]),
         ([100, 9], [0.8, 0.8], [True, False]),  # too small
+        ([10_000, 700], [0.8, 0.8], [True, True]),  # small beside the other, but a molecule
+        ([10_000, 600], [0.8, 0.8], [True, False]),
         ([100, 50], [0.8, 0.3], [True, False]),  # too faint
         ([100, 90, 4], [0.4, 0.4, 0.9], [True, True, False]),  # the best mean is that of the large ones
     ],
