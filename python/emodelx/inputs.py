@@ -20,7 +20,7 @@ from emodelx.io.templates import read_templates
 from emodelx.machine import available_memory, free_disk, gigabytes, is_writable, nearest_existing
 from emodelx.network.resample import check_voxel_size
 from emodelx.records import Floats, HelixTurns, Prediction
-from emodelx.report.results import ResultFiles
+from emodelx.report.result_files import ResultFiles
 from emodelx.tools.engines import require_engine
 
 if TYPE_CHECKING:  # torch takes seconds to load, and a build from a prediction does without it

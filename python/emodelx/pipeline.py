@@ -29,9 +29,9 @@ from emodelx.records import (
     Symmetry,
     Template,
 )
+from emodelx.report.result_files import ResultFiles
 from emodelx.report.results import (
     Built,
-    ResultFiles,
     model_facts,
     write_models,
     write_profiles,

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
 
 from emodelx.errors import InputError
 from emodelx.io.files import read_bytes
@@ -85,6 +83,9 @@ def rigid_parts(pae: Floats) -> NDArray[np.int64]:
     """
     if len(pae) < 2:
         return np.zeros(len(pae), np.int64)
+    from scipy.cluster.hierarchy import fcluster, linkage  # slow to load, and few builds have errors of predictions
+    from scipy.spatial.distance import squareform
+
     error = (pae + pae.T) / 2
     np.fill_diagonal(error, 0)
     return fcluster(linkage(squareform(error, checks=False), "average"), RIGID, "distance").astype(np.int64)

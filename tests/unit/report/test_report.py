@@ -16,7 +16,8 @@ from emodelx.report.bands import BANDS, UNBUILT_COLOUR
 from emodelx.report.findings import find
 from emodelx.report.page import coverage_bar, write_page
 from emodelx.report.residues import write_residues
-from emodelx.report.results import ResultFiles, write_models
+from emodelx.report.result_files import ResultFiles
+from emodelx.report.results import write_models
 from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues, write_report
 from emodelx.report.unmodelled import missing_stretches, write_unmodelled
 from emodelx.report.viewer import surface_level, write_viewer_script
