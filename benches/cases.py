@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emodelx.config import BuildConfig
+from emodelx.config import BuildConfig, RunConfig
 from emodelx.inputs import read_inputs
 from emodelx.io.store import Store
 from emodelx.io.structures import read_calphas, write_mmcif
@@ -58,7 +58,7 @@ class Outcome:
     accuracy : dict of float
         Fields of `Comparison` by name.
     cpu_s : float
-        CPU seconds of all threads from the probabilities to the Calpha model, nothing saved.
+        CPU seconds from the probabilities to the Calpha model on one thread, as the published program runs; nothing saved.
     peak_gb : float
         Largest resident size of the process, in 1e9 bytes.
     """
@@ -122,6 +122,7 @@ def run_case(case: Case, cases: Path, prediction: Path, symmetry: str | None = N
         fasta=cases / f"{case.name}.fasta",
         output=prediction.with_suffix(""),
         symmetry=symmetry,
+        run=RunConfig(threads=1),
     )
     inputs = read_inputs(config)
     sources = {"prediction": InputFile(str(prediction), sha256="")}

@@ -15,6 +15,9 @@ Points = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
+_CODES = np.full(128, -1, np.int8)
+_CODES[list(AMINO_ACIDS.encode())] = np.arange(len(AMINO_ACIDS))
+
 ODDS_FLOOR = 0.05
 """Share of candidates whose type the network is taken to have read at random."""
 
@@ -96,7 +99,7 @@ class Sequence:
 
     def codes(self) -> NDArray[np.int8]:
         """Index of every residue in `AMINO_ACIDS`; -1 where the type is unknown. Shape (length,)."""
-        return np.array([AMINO_ACIDS.find(r) for r in self.residues], np.int8)
+        return _CODES[np.frombuffer(self.residues.encode("ascii", "replace"), np.uint8)]
 
 
 @dataclass(frozen=True)
