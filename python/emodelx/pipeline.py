@@ -67,6 +67,7 @@ from emodelx.stages.links import link_candidates
 from emodelx.stages.orbits import find_orbits
 from emodelx.stages.paths import rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
+from emodelx.stages.prune import prune_residues
 from emodelx.stages.refine import judge_refinement, refine_model
 from emodelx.stages.register import register_sequences
 from emodelx.stages.rigid import search_templates
@@ -427,7 +428,8 @@ def _register(
     bridged = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
     completing = read.symmetry if read.averaged else Kept(Symmetry(), "")
     completed = step("completion", complete_chains, bridged, prediction, completing, config.templates)
-    extended = step("extension", extend_ends, completed, prediction)
+    pruned = step("pruning", prune_residues, completed)
+    extended = step("extension", extend_ends, pruned, prediction)
     rated = step("confidence", lambda m, c, s, p, _: rate_confidence(m, c, s, p), extended, typed, sequences, placed)
     return replace(read, placed=placed), rated
 
