@@ -21,7 +21,7 @@ const LANES: usize = 8;
 /// Most and fewest residues of a window whose matches are read, and residues before and after it over which sums build up.
 const WINDOW: usize = 64;
 const LEAST_WINDOW: usize = 16;
-const MARGIN: usize = 24;
+const MARGIN: usize = 36;
 /// Sums stop growing here: that much evidence is certainty. Without the bound the weight of a long right walk would flow
 /// over every weak link into its surroundings and drown what is known there.
 const CERTAIN: f32 = 5e4;
