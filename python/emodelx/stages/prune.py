@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from emodelx.config import RunConfig
 from emodelx.records import CalphaModel, Chain, Ints, Points, Provenance
 
-SHORTEST = 3
+SHORTEST, SHORTEST_TRACED = 3, 2
 """Residues of a stretch that is kept. Of single residues a tenth to a third is right, of pairs under half (simulated
-cases, with and without templates)."""
+cases, with and without templates); traced residues are of runs of nine or more, which a bad neighbour has cut."""
 STEP = (2.4, 5.5)
 """Angstrom between consecutive Calphas of one stretch; 2.9 to 3.8 with the errors of candidates."""
 
 
 def prune_residues(model: CalphaModel, _: RunConfig) -> CalphaModel:
-    """Take away stretches of one or two residues, between gaps or steps that no chain makes.
+    """Take away single residues, and pairs that were not traced, between gaps or steps that no chain makes.
 
     The paper keeps them.
 
@@ -33,7 +33,8 @@ def prune_residues(model: CalphaModel, _: RunConfig) -> CalphaModel:
 
 
 def _pruned(chain: Chain) -> Chain:
-    lone = chain.placed() & (stretch_lengths(chain.positions) < min(SHORTEST, len(chain.positions)))
+    shortest = np.where(chain.provenance == Provenance.TRACED, SHORTEST_TRACED, SHORTEST)
+    lone = chain.placed() & (stretch_lengths(chain.positions) < np.minimum(shortest, len(chain.positions)))
     return replace(
         chain,
         positions=np.where(lone[:, None], np.nan, chain.positions),

@@ -10,7 +10,7 @@ from emodelx.records import CalphaModel, Chain, Provenance, Sequence
 from emodelx.stages.prune import STEP, prune_residues, stretch_lengths
 
 
-def chain_at(steps):
+def chain_at(steps, provenance=Provenance.THREADED):
     """A straight chain with these distances between its residues; NaN leaves the next residue out."""
     along = np.concatenate([[0.0], np.cumsum(np.nan_to_num(steps, nan=3.8))])
     positions = np.stack([along, np.zeros_like(along), np.zeros_like(along)], axis=1)
@@ -22,13 +22,12 @@ def chain_at(steps):
         name="A",
         positions=positions,
         candidates=np.where(missing, -1, number),
-        provenance=np.where(missing, Provenance.MISSING, Provenance.TRACED).astype(np.uint8),
+        provenance=np.where(missing, Provenance.MISSING, provenance).astype(np.uint8),
         confidence=np.zeros(len(positions), np.float32),
     )
 
 
-def kept_of(steps):
-    chain = chain_at(steps)
+def kept_of(chain):
     model = CalphaModel((Sequence("s", "A" * len(chain.positions)),), (chain,))
     (after,) = prune_residues(model, RunConfig(threads=1)).chains
     kept = after.placed()
@@ -52,7 +51,13 @@ def kept_of(steps):
     ],
 )
 def test_lone_residues_are_taken_away(steps, kept):
-    assert kept_of(np.array(steps)) == kept
+    assert kept_of(chain_at(np.array(steps))) == kept
+
+
+def test_traced_pairs_stay_and_single_traced_residues_go():
+    steps = np.array([3.8, np.nan, 3.8, 6.2, 3.8, 6.2])
+    assert kept_of(chain_at(steps, Provenance.TRACED)) == "xx..xx."
+    assert kept_of(chain_at(steps)) == "......."
 
 
 @given(st.lists(st.sampled_from([3.8, 2.9, 1.0, 7.0, np.nan]), max_size=30))
