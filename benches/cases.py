@@ -58,7 +58,7 @@ class Outcome:
     accuracy : dict of float
         Fields of `Comparison` by name.
     cpu_s : float
-        CPU seconds from the probabilities to the Calpha model on one thread, as the published program runs; nothing saved.
+        CPU seconds from the probabilities to the Calpha model on one thread, nothing saved.
     peak_gb : float
         Largest resident size of the process, in 1e9 bytes.
     """
