@@ -1,7 +1,6 @@
 """The program `emodelx`: its commands, and the one place where an error becomes a line and an exit code."""
 
 import errno
-import gc
 import sys
 import traceback
 from collections.abc import Sequence
@@ -69,7 +68,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _report(error)
         if "--verbose" in arguments:
             traceback.print_exception(error)
-    gc.freeze()  # what is left ends with the process; to look through it once more takes a quarter of a second
     sys.exit(code)
 
 
