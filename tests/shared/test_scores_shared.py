@@ -70,7 +70,7 @@ def test_tm_score_is_that_of_tmtools(case, shared):
 
 
 def test_known_register_error_is_found(shared):
-    """Residues 228 to 241 of 3J6B are two places off, and nothing else is; the published check DAQ flags 222 to 241."""
+    """Residues 228 to 240 of 3J6B are two places off, and nothing else is; the published check DAQ flags 222 to 241."""
     file = read_model(shared / "maps/emd_2566_3j6b.cif")
     density = read_map(shared / "maps/emd_2566.map.gz").density
     prediction = read_density(density, find_weights(None), choose_device("cpu"), 3.2)
