@@ -361,9 +361,10 @@ mod tests {
 
     #[test]
     fn carbonyls_of_a_helix_point_along_it() {
-        for [_, _, c, o] in &built(&helix(12))[..11] {
-            assert!(o[2] - c[2] > 1.0, "{}", o[2] - c[2]);
-        }
+        let along: Vec<f64> = built(&helix(12)).iter().map(|[_, _, c, o]| o[2] - c[2]).collect();
+        assert!(along[..10].iter().all(|z| *z > 1.1), "{along:?}");
+        // Behind the last plane there is no Calpha that tells its angle, and its mean lies between more angles.
+        assert!(along[10] > 1.0, "{along:?}");
     }
 
     #[test]
