@@ -1,5 +1,7 @@
 //! Points sorted into cubic cells, so that the neighbours of a point are found without looking at all others.
 
+use std::ops::Range;
+
 use crate::{CoreError, Point};
 
 /// Index of a cell along x, y and z.
@@ -16,6 +18,9 @@ pub struct Cells {
     size: f64,
     /// Occupied cells, ascending.
     occupied: Vec<Cell>,
+    /// Columns (x and y) of occupied cells, ascending, and where the cells of each begin; one entry more than columns.
+    columns: Vec<[i64; 2]>,
+    begin: Vec<usize>,
     /// Where the points of each cell begin in `order`; one entry more than cells.
     start: Vec<usize>,
     /// Point indices by cell, ascending within a cell.
@@ -43,7 +48,8 @@ impl Cells {
             }
         }
         start.push(keyed.len());
-        Ok(Self { size, occupied, start, order: keyed.into_iter().map(|(_, i)| i).collect() })
+        let (columns, begin) = columns(&occupied);
+        Ok(Self { size, occupied, columns, begin, start, order: keyed.into_iter().map(|(_, i)| i).collect() })
     }
 
     /// Number of occupied cells.
@@ -60,23 +66,48 @@ impl Cells {
 
     /// Occupied cells within `reach` cells of occupied cell `c` along every axis, itself included, ascending.
     pub fn around(&self, c: usize, reach: i64) -> impl Iterator<Item = usize> {
-        self.block(self.occupied[c], reach)
+        self.block(self.occupied[c], reach).flatten()
     }
 
     /// All points in the cells within `reach` cells of the one that `point` lies in.
     pub fn near(&self, point: &Point, reach: i64) -> impl Iterator<Item = usize> + use<'_> {
-        self.block(cell_of(point, self.size), reach).flat_map(|c| self.members(c).iter().copied())
+        let cells = self.block(cell_of(point, self.size), reach);
+        cells.flat_map(|cells| &self.order[self.start[cells.start]..self.start[cells.end]]).copied()
     }
 
-    fn block(&self, centre: Cell, reach: i64) -> impl Iterator<Item = usize> {
+    /// Occupied cells within `reach` cells of `centre`: a range per column, since those of one follow each other.
+    fn block(&self, centre: Cell, reach: i64) -> impl Iterator<Item = Range<usize>> {
         let [x, y, z] = centre;
-        let columns = (x - reach..=x + reach).flat_map(move |cx| (y - reach..=y + reach).map(move |cy| (cx, cy)));
-        columns.flat_map(move |(cx, cy)| {
-            // The cells of one column are neighbours in the order: one search finds the first.
-            let first = self.occupied.partition_point(|cell| *cell < [cx, cy, z - reach]);
-            (first..self.occupied.len()).take_while(move |&c| self.occupied[c] <= [cx, cy, z + reach])
+        (x - reach..=x + reach).flat_map(move |cx| {
+            // Neighbouring columns follow each other as well: one search finds the first.
+            let first = self.columns.partition_point(|column| *column < [cx, y - reach]);
+            let within = move |&c: &usize| self.columns[c] <= [cx, y + reach];
+            (first..self.columns.len()).take_while(within).map(move |c| self.part(c, z - reach, z + reach))
         })
     }
+
+    /// Cells of a column from `low` to `high`.
+    fn part(&self, column: usize, low: i64, high: i64) -> Range<usize> {
+        let cells = &self.occupied[self.begin[column]..self.begin[column + 1]];
+        let first = cells.partition_point(|cell| cell[2] < low);
+        let count = cells[first..].iter().take_while(|cell| cell[2] <= high).count();
+        let first = self.begin[column] + first;
+        first..first + count
+    }
+}
+
+/// Columns of ascending cells, and where each begins, with the end.
+fn columns(occupied: &[Cell]) -> (Vec<[i64; 2]>, Vec<usize>) {
+    let mut columns: Vec<[i64; 2]> = Vec::new();
+    let mut begin = Vec::new();
+    for (i, &[x, y, _]) in occupied.iter().enumerate() {
+        if columns.last() != Some(&[x, y]) {
+            columns.push([x, y]);
+            begin.push(i);
+        }
+    }
+    begin.push(occupied.len());
+    (columns, begin)
 }
 
 fn cell_of(point: &Point, size: f64) -> Cell {
