@@ -59,10 +59,11 @@ pub struct Template {
 /// What templates are placed among.
 #[derive(Debug)]
 pub struct Scene<'a> {
-    pub graph: &'a WalkGraph,
-    pub positions: &'a [Point],
-    pub odds: &'a [ByCode],
-    pub residues: &'a Residues,
+    pub(crate) graph: &'a WalkGraph,
+    pub(crate) positions: &'a [Point],
+    /// Log-odds of the types of the candidates, bounded.
+    types: Vec<ByCode>,
+    pub(crate) residues: &'a Residues,
 }
 
 /// A rigid piece of a template in the map.
@@ -91,22 +92,32 @@ impl Template {
 
 impl Template {
     /// Residues that follow `i` or come before it within `STRETCH` places.
-    fn stretch(&self, i: usize) -> Vec<usize> {
-        let near = |j: &usize| self.places[*j].abs_diff(self.places[i]) <= STRETCH;
-        (i.saturating_sub(STRETCH)..(i + STRETCH + 1).min(self.places.len())).filter(near).collect()
+    fn stretch(&self, i: usize) -> impl Iterator<Item = usize> {
+        let near = move |j: &usize| self.places[*j].abs_diff(self.places[i]) <= STRETCH;
+        (i.saturating_sub(STRETCH)..(i + STRETCH + 1).min(self.places.len())).filter(near)
     }
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// The candidates, the odds of their types, and the residues sought.
+    pub fn new(
+        graph: &'a WalkGraph,
+        positions: &'a [Point],
+        odds: &[ByCode],
+        residues: &'a Residues,
+    ) -> Result<Self, CoreError> {
+        if positions.len() != graph.len() || odds.len() != graph.len() {
+            return Err(CoreError::Invalid("odds, points and links must have the same number of candidates".into()));
+        }
+        let types = odds.iter().map(|row| row.map(|odds| odds.ln().clamp(-MOST_TYPE, MOST_TYPE))).collect();
+        Ok(Self { graph, positions, types, residues })
+    }
+
     /// Log-odds that the candidates are residues of these types.
     #[must_use]
     pub fn types(&self, candidates: &[usize], codes: &[usize]) -> f32 {
-        candidates.iter().zip(codes).map(|(&k, &code)| type_log_odds(self.odds[k][code])).sum()
+        candidates.iter().zip(codes).map(|(&k, &code)| self.types[k][code]).sum()
     }
-}
-
-fn type_log_odds(odds: f32) -> f32 {
-    odds.ln().clamp(-MOST_TYPE, MOST_TYPE)
 }
 
 /// Log-odds that a residue has its nearest candidate at this squared distance, against a place of no meaning.
@@ -154,9 +165,6 @@ pub fn place(
 
 fn check(scene: &Scene<'_>, templates: &[Template]) -> Result<(), CoreError> {
     let invalid = |message: &str| Err(CoreError::Invalid(message.into()));
-    if scene.positions.len() != scene.graph.len() || scene.odds.len() != scene.graph.len() {
-        return invalid("odds, points and links must have the same number of candidates");
-    }
     for t in templates {
         if t.places.len() != t.points.len() || !t.places.is_sorted_by(|a, b| a < b) {
             return invalid("residues of a template must ascend and have a point each");
@@ -178,6 +186,14 @@ fn neighbours(template: &Template) -> Result<Vec<Vec<usize>>, CoreError> {
         all
     };
     Ok(template.points.iter().map(near).collect())
+}
+
+/// The candidate of a residue, if any, and the log-odds of what is there.
+type Fit = (Option<usize>, f64);
+
+/// Log-odds of all those residues that were looked at.
+fn total(fits: &[Option<Fit>], around: impl Iterator<Item = usize>) -> f64 {
+    around.filter_map(|j| fits[j]).map(|(_, log_odds)| log_odds).sum()
 }
 
 struct Start {
@@ -223,7 +239,7 @@ impl Placer<'_> {
     }
 
     /// The free candidate of residue `i` under `motion`, if any, and the log-odds of what is there.
-    fn fit(&self, template: usize, i: usize, motion: &Motion, taken: &[bool]) -> (Option<usize>, f64) {
+    fn fit(&self, template: usize, i: usize, motion: &Motion, taken: &[bool]) -> Fit {
         let t = &self.templates[template];
         let at = motion.apply(&t.points[i]);
         let free = |k: &usize| taken.is_empty() || !taken[*k];
@@ -231,7 +247,7 @@ impl Placer<'_> {
         let nearest = all.filter(|(d, _)| *d < REACH * REACH).min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let Some((squared, k)) = nearest else { return (None, distance_log_odds(None)) };
         let code = usize::from(self.scene.residues.code(t.places[i] as i64));
-        let kind = f64::from(type_log_odds(self.scene.odds[k][code]));
+        let kind = f64::from(self.scene.types[k][code]);
         (Some(k), distance_log_odds(Some(squared)) + kind)
     }
 
@@ -278,14 +294,13 @@ impl Placer<'_> {
     fn step(&self, piece: &mut Piece, taken: &[bool]) -> Option<()> {
         let t = &self.templates[piece.template];
         let near = &self.neighbours[piece.template];
-        let mut fits: Vec<Option<(Option<usize>, f64)>> = vec![None; t.points.len()];
+        let mut fits: Vec<Option<Fit>> = vec![None; t.points.len()];
         for &i in piece.agreed.iter().flat_map(|&i| &near[i]) {
             if fits[i].is_none() {
                 fits[i] = Some(self.fit(piece.template, i, &piece.motion, taken));
             }
         }
-        let sum = |around: &[usize]| around.iter().filter_map(|&j| fits[j]).map(|f| f.1).sum::<f64>();
-        let agrees = |i: usize| sum(&near[i]) > 0.0 && sum(&t.stretch(i)) > 0.0;
+        let agrees = |i: usize| total(&fits, near[i].iter().copied()) > 0.0 && total(&fits, t.stretch(i)) > 0.0;
         piece.agreed = (0..fits.len()).filter(|&i| fits[i].is_some() && agrees(i)).collect();
         piece.score = piece.agreed.iter().filter_map(|&i| fits[i]).map(|f| f.1).sum();
         let matched = piece.agreed.iter().filter_map(|&i| Some((t.points[i], self.scene.positions[fits[i]?.0?])));
@@ -340,7 +355,7 @@ impl Placer<'_> {
             let places = &self.templates[piece.template].places;
             let code = |i: usize| usize::from(self.scene.residues.code(places[i] as i64 + shift));
             let known = members.iter().map(|&(i, k)| (code(i), k)).filter(|(code, _)| *code < TYPES);
-            let fits: Vec<f64> = known.map(|(code, k)| f64::from(type_log_odds(self.scene.odds[k][code]))).collect();
+            let fits: Vec<f64> = known.map(|(code, k)| f64::from(self.scene.types[k][code])).collect();
             let enough = fits.len() as f64 >= LEAST_LEFT * members.len() as f64;
             (enough && !fits.is_empty()).then(|| fits.iter().sum::<f64>() / (fits.len() as f64).sqrt())
         };

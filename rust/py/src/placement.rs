@@ -37,7 +37,7 @@ pub fn place_templates<'py>(
     let least = Least { score: least.0, types: least.1 };
     let found = enter(py, &Run { threads, progress }, |monitor| {
         let graph = WalkGraph::new(&positions, &links)?;
-        let scene = Scene { graph: &graph, positions: &positions, odds: &odds, residues: &residues };
+        let scene = Scene::new(&graph, &positions, &odds, &residues)?;
         placement::place(&scene, &templates, least, monitor)
     })?;
     Ok(found.iter().map(|p| to_arrays(py, p)).collect())
