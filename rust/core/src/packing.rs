@@ -265,8 +265,8 @@ impl Cluster {
         }
     }
 
-    /// Best state of a variable with all others as they are, the first of equals, and the energy of its factors then.
-    fn best_state(&self, variable: usize, states: &mut [usize]) -> (usize, f64) {
+    /// Best state of a variable with all others as they are, the first of equals.
+    fn best_state(&self, variable: usize, states: &mut [usize]) -> usize {
         let mut best = (0, f64::INFINITY);
         for s in 0..self.counts[variable] {
             states[variable] = s;
@@ -276,7 +276,7 @@ impl Cluster {
                 best = (s, energy);
             }
         }
-        best
+        best.0
     }
 
     /// Puts one variable after the other into its best state until nothing changes.
@@ -284,7 +284,7 @@ impl Cluster {
         for _ in 0..ROUNDS {
             let before = states.clone();
             for v in 0..states.len() {
-                states[v] = self.best_state(v, &mut states).0;
+                states[v] = self.best_state(v, &mut states);
             }
             if states == before {
                 break;
@@ -314,7 +314,7 @@ impl Elimination {
         let mut decisions = Vec::new();
         while let Some(next) = self.open.iter().copied().min_by_key(|&v| self.sizes[v]) {
             if self.sizes[next] <= LARGEST_TABLE {
-                decisions.push(self.eliminate(next, states));
+                decisions.push(self.eliminate(next));
             } else {
                 self.hold(states);
             }
@@ -323,14 +323,9 @@ impl Elimination {
     }
 
     /// Replaces the factors of a variable by one of its neighbours, at its best state for each combination of theirs.
-    fn eliminate(&mut self, variable: usize, states: &[usize]) -> Decision {
+    fn eliminate(&mut self, variable: usize) -> Decision {
         let scope = self.left.scope(variable);
-        let (mut energy, mut best) = (Vec::new(), Vec::new());
-        self.left.each(&scope, &mut states.to_vec(), |states| {
-            let (state, least) = self.left.best_state(variable, states);
-            energy.push(least);
-            best.push(state as u32);
-        });
+        let (energy, best) = Joined::new(&self.left, variable, &scope).minima();
         self.take_out(variable, &scope);
         self.left.push(Factor { scope: scope.clone(), energy });
         self.measure(&scope);
@@ -366,6 +361,104 @@ impl Elimination {
         for &v in scope {
             self.sizes[v] = self.left.size(&self.left.scope(v));
         }
+    }
+}
+
+/// The factors of one variable, added up for all combinations of states of its neighbours.
+///
+/// The last neighbour's state changes fastest, so that what does not depend on it is added up once for all its states,
+/// and so on.
+struct Joined {
+    /// States of the variable, and of its neighbours.
+    own: usize,
+    counts: Vec<usize>,
+    /// Tables that depend on no neighbour, on the first at most, on the second at most, ...
+    levels: Vec<Vec<Table>>,
+}
+
+/// A factor with the states of one variable next to each other.
+struct Table {
+    energy: Vec<f64>,
+    /// How far apart the states of each neighbour are; 0 for those that the factor does not depend on.
+    steps: Vec<usize>,
+    /// Where the present combination is.
+    row: usize,
+}
+
+impl Joined {
+    fn new(cluster: &Cluster, variable: usize, scope: &[usize]) -> Self {
+        let mut levels: Vec<Vec<Table>> = (0..=scope.len()).map(|_| Vec::new()).collect();
+        for &f in &cluster.of[variable] {
+            let table = Table::new(cluster, &cluster.factors[f], variable, scope);
+            levels[table.steps.iter().rposition(|&step| step > 0).map_or(0, |last| last + 1)].push(table);
+        }
+        Self { own: cluster.counts[variable], counts: scope.iter().map(|&v| cluster.counts[v]).collect(), levels }
+    }
+
+    /// Least energy of every combination, in the order of their indices, and the first state that has it.
+    fn minima(mut self) -> (Vec<f64>, Vec<u32>) {
+        let combinations = self.counts.iter().product();
+        let (mut energy, mut best) = (Vec::with_capacity(combinations), Vec::with_capacity(combinations));
+        let mut states = vec![0; self.counts.len()];
+        let mut sums = vec![vec![0.0; self.own]; self.levels.len()];
+        let mut changed = 0;
+        for _ in 0..combinations {
+            for level in changed..self.levels.len() {
+                self.add_up(level, &mut sums);
+            }
+            let sum = &sums[self.counts.len()];
+            let least = (1..sum.len()).fold(0, |least, s| if sum[s] < sum[least] { s } else { least });
+            energy.push(sum[least]);
+            best.push(least as u32);
+            changed = self.advance(&mut states) + 1;
+        }
+        (energy, best)
+    }
+
+    /// Adds the tables of a level to what those before it sum up to.
+    fn add_up(&self, level: usize, sums: &mut [Vec<f64>]) {
+        let (before, after) = sums.split_at_mut(level);
+        match before.last() {
+            Some(before) => after[0].copy_from_slice(before),
+            None => after[0].fill(0.0),
+        }
+        for table in &self.levels[level] {
+            add(&mut after[0], &table.energy[table.row..table.row + self.own]);
+        }
+    }
+
+    /// Goes to the next combination; returns the first neighbour whose state has changed.
+    fn advance(&mut self, states: &mut [usize]) -> usize {
+        for v in (0..states.len()).rev() {
+            states[v] += 1;
+            let full = states[v] == self.counts[v];
+            for table in self.levels[v + 1..].iter_mut().flatten() {
+                table.row += table.steps[v];
+                table.row -= if full { self.counts[v] * table.steps[v] } else { 0 };
+            }
+            if !full {
+                return v;
+            }
+            states[v] = 0;
+        }
+        0
+    }
+}
+
+impl Table {
+    fn new(cluster: &Cluster, factor: &Factor, variable: usize, scope: &[usize]) -> Self {
+        let own = cluster.counts[variable];
+        let at = factor.scope.iter().position(|&v| v == variable).unwrap_or(0);
+        let inner = cluster.size(&factor.scope[at + 1..]);
+        let outer = factor.energy.len() / (own * inner);
+        let rows = (0..outer).flat_map(|o| (0..inner).map(move |i| o * own * inner + i));
+        let energy = rows.flat_map(|first| (0..own).map(move |s| factor.energy[first + s * inner])).collect();
+        let rest: Vec<usize> = factor.scope.iter().copied().filter(|&v| v != variable).collect();
+        let step = |v: &usize| {
+            let after = rest.iter().position(|w| w == v).map(|place| &rest[place + 1..]);
+            after.map_or(0, |after| own * cluster.size(after))
+        };
+        Self { energy, steps: scope.iter().map(step).collect(), row: 0 }
     }
 }
 
