@@ -22,9 +22,12 @@ UNKNOWN_SIDE = (3.0, 2.0)
 """Atoms of a side chain of unknown type, and the distance of their middle from the Calpha in Angstrom."""
 SIDE_STEP = 0.75
 """Angstrom by which every atom takes the middle of a side chain further out, beyond the first."""
-COARSE = 0.75
-"""Voxel of the coarse grid, as a part of the resolution; whole Angstrom between 3 and 5."""
-LEAST_TURN, MOST_TURN = 12.0, 20.0
+COARSE = 0.6
+"""Voxel of the coarse grid, as a part of the resolution; whole Angstrom between 3 and 5. The details of a map fade fast
+with it: the place of a weak copy at 5 A stands out by 3.6 deviations at voxels of 4 A, 5.8 at 3 A, and 9.3 at 2 A."""
+FEWEST = 15
+"""Residues of a pose beyond what is placed already, below which they are left to completion."""
+LEAST_TURN, MOST_TURN = 10.0, 20.0
 """Degrees between neighbouring rotations."""
 TAIL = 20
 """Solutions of the mirror image on which the tail of chance is fitted."""
@@ -163,9 +166,11 @@ def search_templates(
         if len(surely) < sequences[template.sequence].copies:
             told = replace(run, progress=_part_of(run, n, len(bodies)))
             poses += _poses(body, template, sequences, scene, config, told)
-    taken = [p.positions - prediction.origin for p in placements if p.is_sure()]
-    copies = choose_copies(poses, templates, sequences, taken, config)
-    return (*placements, *_fitted(copies, templates, sequences, scene, prediction.origin, config, run))
+    sure = [replace(p, positions=p.positions - prediction.origin) for p in placements if p.is_sure()]
+    copies = choose_copies(poses, templates, sequences, sure, config)
+    fitted = _fitted(copies, templates, sequences, scene, config, run)
+    new = [_without_placed(placement, sure) for placement in fitted]
+    return (*placements, *(replace(p, positions=p.positions + prediction.origin) for p in new if len(p.numbers)))
 
 
 def _share_read(
@@ -308,13 +313,13 @@ def choose_copies(
     poses: Sequences[Pose],
     templates: Sequences[Template],
     sequences: Sequences[Sequence],
-    taken: Sequences[Points],
+    placed: Sequences[Placement],
     config: RigidConfig,
 ) -> list[Copy]:
     """Choose poses one by one, the surest first, that are not in each other's way.
 
     A domain near where its template has it to a chosen one of the same copy is found in a small part of all space, so
-    chance has less to offer there.
+    chance has less to offer there. A pose that agrees with what was placed before goes on from there.
 
     Parameters
     ----------
@@ -322,8 +327,8 @@ def choose_copies(
         Of all bodies.
     templates : sequence of Template
     sequences : sequence of Sequence
-    taken : sequence of ndarray, shape=(k, 3)
-        Residues placed before.
+    placed : sequence of Placement
+        What was placed before, with positions in Angstrom from voxel 0,0,0.
     config : RigidConfig
 
     Returns
@@ -332,7 +337,8 @@ def choose_copies(
         No residue more often than its sequence has copies.
     """
     copies: list[Copy] = []
-    left = [pose for pose in poses if pose.chance * config.nearby <= config.most_chance]
+    taken = [placement.positions for placement in placed]
+    left = [_beyond(pose, placed, templates) for pose in poses if pose.chance * config.nearby <= config.most_chance]
     while left:
         homes = [_home(pose, copies, config) for pose in left]
         chance = [p.chance if home is None else p.chance * config.nearby for p, home in zip(left, homes, strict=True)]
@@ -343,7 +349,7 @@ def choose_copies(
         if home is not None:
             pose = pose.without(copies[home].members())
         if _is_free(pose, [*taken, *(copy.points() for copy in copies)]) and _is_wanted(
-            pose, copies, templates, sequences
+            pose, copies, placed, templates, sequences
         ):
             if home is None:
                 copies.append(Copy(pose.body.template, (pose,)))
@@ -363,7 +369,34 @@ def _home(pose: Pose, copies: Sequences[Copy], config: RigidConfig) -> int | Non
     return int(np.argmin(off)) if off and min(off) < config.most_off else None
 
 
+def _beyond(pose: Pose, placed: Sequences[Placement], templates: Sequences[Template]) -> Pose:
+    """The pose without the residues that were placed where it has them."""
+    numbers = templates[pose.body.template].numbers
+    for placement in placed:
+        if placement.template == pose.body.template:
+            _, mine, theirs = np.intersect1d(numbers, placement.numbers, return_indices=True)
+            off = np.linalg.norm(pose.points[mine] - placement.positions[theirs], axis=1)
+            if len(off) and np.median(off) < SAME:
+                pose = pose.without(mine)
+    return pose
+
+
+def _without_placed(found: Placement, placed: Sequences[Placement]) -> Placement:
+    """The placement without residues that were placed there before."""
+    new = np.ones(len(found.numbers), np.bool_)
+    for placement in placed:
+        if placement.sequence == found.sequence:
+            _, mine, theirs = np.intersect1d(found.numbers, placement.numbers, return_indices=True)
+            off = np.linalg.norm(found.positions[mine] - placement.positions[theirs], axis=1)
+            new[mine[off < 2 * SAME]] = False
+    right = None if found.right is None else found.right[new]
+    return replace(found, numbers=found.numbers[new], positions=found.positions[new], right=right)
+
+
 def _is_free(pose: Pose, taken: Sequences[Points]) -> bool:
+    """Whether enough residues are left of a pose, and little of it lies where others do."""
+    if len(pose.body.members) < FEWEST:
+        return False
     if not taken:
         return True
     near = KDTree(np.concatenate(list(taken))).query(pose.own())[0] < SAME
@@ -371,12 +404,19 @@ def _is_free(pose: Pose, taken: Sequences[Points]) -> bool:
 
 
 def _is_wanted(
-    pose: Pose, copies: Sequences[Copy], templates: Sequences[Template], sequences: Sequences[Sequence]
+    pose: Pose,
+    copies: Sequences[Copy],
+    placed: Sequences[Placement],
+    templates: Sequences[Template],
+    sequences: Sequences[Sequence],
 ) -> bool:
     """Whether the sequence has copies left for most residues of a pose."""
     template = templates[pose.body.template]
     sequence = sequences[template.sequence]
     held = np.zeros(len(sequence.residues))
+    for placement in placed:
+        if placement.sequence == template.sequence:
+            held[placement.numbers] += 1
     for copy in copies:
         other = templates[copy.template]
         if other.sequence == template.sequence:
@@ -389,7 +429,6 @@ def _fitted(
     templates: Sequences[Template],
     sequences: Sequences[Sequence],
     scene: _Scene,
-    origin: Points,
     config: RigidConfig,
     run: RunConfig,
 ) -> list[Placement]:
@@ -410,7 +449,7 @@ def _fitted(
         kept = right >= config.least_right
         placements.append(
             Placement(
-                copy.template, template.sequence, held[kept], points[kept] + origin, -float(np.log(chance)), 0.0,
+                copy.template, template.sequence, held[kept], points[kept], -float(np.log(chance)), 0.0,
                 right=right[kept],
             )
         )  # fmt: skip

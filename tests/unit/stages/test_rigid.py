@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from emodelx.config import RigidConfig, RunConfig
 from emodelx.demo.fold import fold
-from emodelx.records import DensityMap, Fragment, Prediction, Sequence, Template
+from emodelx.records import DensityMap, Fragment, Placement, Prediction, Sequence, Template
 from emodelx.stages.rigid import (
     Body,
     Pose,
@@ -93,6 +93,17 @@ def test_what_was_read_needs_no_search():
     assert search(TEMPLATE, planted(PLACES), copies=1, fragments=(read,)) == ()
 
 
+def test_what_was_read_of_a_copy_is_completed_and_not_placed_twice():
+    view = planted(PLACES)
+    half = np.arange(LENGTH // 2)
+    read = replace(placed(PLACES[0], half), positions=PLACES[0][half] + view[0].origin)
+    before, *found = search_templates((read,), (), [SEQUENCE], [TEMPLATE], view, FAST, RUN)
+    assert before is read
+    residues = np.concatenate([read.numbers, *(p.numbers for p in found)])
+    assert np.bincount(residues).max() == 2
+    assert len(residues) > 1.8 * LENGTH
+
+
 def test_progress_goes_from_start_to_end():
     seen = []
     told = replace(RUN, progress=lambda done, total: seen.append(done / max(total, 1)))
@@ -105,8 +116,14 @@ def pose(points, members=None, chance=1e-6):
     return Pose(Body(0, np.arange(LENGTH) if members is None else members), points, chance)
 
 
-def choose(poses, copies=2, taken=()):
-    return choose_copies(poses, [TEMPLATE], [replace(SEQUENCE, copies=copies)], taken, RigidConfig())
+def choose(poses, copies=2, placed=()):
+    return choose_copies(poses, [TEMPLATE], [replace(SEQUENCE, copies=copies)], placed, RigidConfig())
+
+
+def placed(points, numbers=None):
+    """Residues that were placed by their traces."""
+    numbers = np.arange(LENGTH) if numbers is None else numbers
+    return Placement(0, 0, numbers, points[numbers], 200.0, 20.0)
 
 
 def test_of_two_in_one_place_the_surer_stays():
@@ -114,8 +131,21 @@ def test_of_two_in_one_place_the_surer_stays():
     assert copy.poses[0].chance == 1e-5
 
 
-def test_what_is_taken_stays_so():
-    assert choose([pose(PLACES[0])], taken=[PLACES[0]]) == []
+def test_what_was_placed_stays_so():
+    assert choose([pose(PLACES[0])], placed=[placed(PLACES[0])]) == []
+    assert choose([pose(PLACES[0][::-1])], placed=[placed(PLACES[0])]) == []
+
+
+def test_a_pose_goes_on_from_what_was_placed():
+    read = placed(PLACES[0] + 1.0, np.arange(20, 60))
+    (copy,) = choose([pose(PLACES[0])], placed=[read])
+    np.testing.assert_array_equal(copy.members(), np.setdiff1d(np.arange(LENGTH), read.numbers))
+
+
+def test_what_was_placed_counts_as_a_copy():
+    whole = placed(PLACES[0])
+    assert choose([pose(PLACES[1])], copies=1, placed=[whole]) == []
+    assert len(choose([pose(PLACES[1])], copies=2, placed=[whole])) == 1
 
 
 def test_domains_of_a_copy_come_together():
