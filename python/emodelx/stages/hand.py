@@ -14,6 +14,8 @@ STEPS = ((3.0, 4.6), (4.7, 6.2), (4.2, 6.2), (5.2, 7.6))
 """Angstrom between a residue of a helix and the first to fourth after it: 3.8, 5.5, 5.1 and 6.2, with their errors."""
 TORSION = (20.0, 90.0)
 """Degrees of four Calphas in a row; 50 in a helix, and -50 in its mirror image."""
+CROWDED = 12
+"""Neighbours per candidate, about 2 in maps of proteins, above which there are too many runs, which tell nothing."""
 
 
 def count_turns(candidates: Candidates) -> HelixTurns:
@@ -28,9 +30,12 @@ def count_turns(candidates: Candidates) -> HelixTurns:
     Returns
     -------
     HelixTurns
+        None of either hand where the candidates lie denser than residues can.
     """
     points = candidates.positions
     runs = steps = _steps(points)
+    if len(steps) > CROWDED * len(points):
+        return HelixTurns(0, 0)
     for length in (3, 4, 5):
         runs = _extend(runs, steps)
         for hop in range(2, length):

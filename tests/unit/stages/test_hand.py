@@ -70,3 +70,9 @@ def test_strands_and_noise_say_nothing():
 def test_only_clear_counts_say_something(right, left, says):
     turns = HelixTurns(right, left)
     assert (turns.says_right(), turns.says_mirrored()) == (says == "right", says == "mirrored")
+
+
+def test_a_crowd_that_no_protein_is_tells_nothing():
+    """A lattice of 2 A, as of a network without sense: billions of runs of five."""
+    lattice = 2.0 * np.stack(np.meshgrid(*[np.arange(12)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    assert count_turns(candidates(lattice)) == HelixTurns(0, 0)
