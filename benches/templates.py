@@ -1,12 +1,13 @@
 """Build with templates that are distorted as predictions are, with perfect ones, with wrong ones, and without.
 
-Usage: python benches/templates.py OUTPUT PREDICTION FASTA REFERENCE [--template FILE ...] [--seed 1] [--only KIND ...]
+Usage: python benches/templates.py OUTPUT PREDICTION FASTA REFERENCE
+       [--template FILE ...] [--seed 1] [--symmetry auto] [--only KIND ...]
 
 PREDICTION is a file of `emodelx predict`, or simulated probabilities; REFERENCE the true model. Distorted templates are
 made from one chain of each sequence of the reference: cut into domains that turn by 10 to 30 degrees against each
-other, a tenth of the residues in loops that are wrong, a fifth absent, noise of 1 A. Wrong ones are the mirror image,
-the backbone read backwards, and the sequence scrambled over the right backbone. `--template` adds files as they are, as
-kind `given`.
+other, a tenth of the residues in loops that are wrong, a fifth absent, noise of 1 A. Bent ones only turn. Wrong ones
+are the mirror image, the backbone read backwards, and the sequence scrambled over the right backbone. `--template` adds
+files as they are, as kind `given`.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from emodelx.report.summary import InputFile
 from emodelx.scoring import compare
 from emodelx.stepper import Stepper
 
-KINDS = ("none", "perfect", "distorted", "mirror", "reversed", "scrambled", "given")
+KINDS = ("none", "perfect", "bent", "distorted", "mirror", "reversed", "scrambled", "given")
 DOMAIN = (80, 160)
 """Residues of a domain, least and most."""
 TURN = (10.0, 30.0)
@@ -52,14 +53,20 @@ class NoStore(Store):
         """Keep nothing."""
 
 
-def distorted(points: Points, rng: np.random.Generator) -> tuple[Points, np.ndarray, np.ndarray]:
-    """Distort a chain: its points, which residues are there, and their pLDDT."""
-    points, plddt = points.copy(), np.full(len(points), 90.0)
+def bent(points: Points, rng: np.random.Generator) -> Points:
+    """Turn domains of a chain against each other."""
+    points = points.copy()
     cut = int(rng.integers(*DOMAIN))
     while cut < len(points) - DOMAIN[0] // 2:
         turn = rotation(rng, np.radians(rng.uniform(*TURN)))
         points[cut:] = (points[cut:] - points[cut]) @ turn.T + points[cut]
         cut += int(rng.integers(*DOMAIN))
+    return points
+
+
+def distorted(points: Points, rng: np.random.Generator) -> tuple[Points, np.ndarray, np.ndarray]:
+    """Distort a chain: its points, which residues are there, and their pLDDT."""
+    points, plddt = bent(points, rng), np.full(len(points), 90.0)
     for loop in stretches(rng, len(points), WRONG, LOOP):
         off = rng.normal(0, 1, 3)
         bow = np.sin(np.linspace(0, np.pi, loop.stop - loop.start + 2))[1:-1, None]
@@ -94,6 +101,8 @@ def template(chain: CalphaChain, kind: str, rng: np.random.Generator) -> gemmi.C
     there, plddt = np.ones(len(points), bool), np.full(len(points), 90.0)
     if kind == "distorted":
         points, there, plddt = distorted(points, rng)
+    elif kind == "bent":
+        points = bent(points, rng)
     elif kind == "mirror":
         points = points * [1, 1, -1]
     elif kind == "reversed":
@@ -155,7 +164,7 @@ def run(options: argparse.Namespace, kind: str) -> dict[str, object]:
     )
     config = BuildConfig(
         prediction=options.prediction, fasta=options.fasta, output=options.output / "model",
-        templates=TemplateConfig(files=tuple(files)), run=RunConfig(threads=options.threads),
+        templates=TemplateConfig(files=tuple(files)), symmetry=options.symmetry, run=RunConfig(threads=options.threads),
     )  # fmt: skip
     inputs = read_inputs(config)
     stepper = Stepper(NoStore(config.output), config.run, reuse=False, progress=SILENT)
@@ -185,6 +194,7 @@ def main() -> None:
     parser.add_argument("--template", type=Path, nargs="*", default=[])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--symmetry")
     parser.add_argument("--only", nargs="*", default=KINDS, choices=KINDS)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,14 @@
 
 import json
 
+import gemmi
 import numpy as np
 import pytest
 
 from emodelx import BuildConfig, build
-from emodelx.config import RunConfig
-from emodelx.constants import AMINO_ACIDS
-from emodelx.demo.fold import fold
+from emodelx.config import RunConfig, TemplateConfig
+from emodelx.constants import AMINO_ACIDS, THREE_LETTER
+from emodelx.demo.fold import BACKBONE, fold
 
 PLAN = "LLL" + "H" * 14 + "LLLL" + "H" * 13 + "LLL" + "E" * 6 + "LLLL"
 COPIES = 3
@@ -19,7 +20,8 @@ def trimer(tmp_path_factory):
     """Three copies about an axis along z; each lacks some residues, and types are read with errors."""
     folder = tmp_path_factory.mktemp("trimer")
     rng = np.random.default_rng(2)
-    calphas = fold(PLAN, rng).xyz[:, 1]
+    backbone = fold(PLAN, rng)
+    calphas = backbone.xyz[:, 1]
     calphas = calphas - calphas.mean(axis=0) + [19.0, 3, 0]
     codes = rng.integers(0, 20, len(calphas))
     turned = [calphas @ rotation_about_z(120 * n).T for n in range(COPIES)]
@@ -42,8 +44,26 @@ def trimer(tmp_path_factory):
             aa[(seen, *near)][square < 4] = 0.5
     np.savez_compressed(folder / "t.npz", ca_prob=ca, bb_prob=bb, aa_prob=aa, origin=-middle)
     letters = "".join(AMINO_ACIDS[code] for code in codes)
+    write_template(folder / "predicted.pdb", backbone.xyz, letters)
     (folder / "t.fasta").write_text(f">t|Chains A, B, C|planted|none\n{letters}\n")
     return folder
+
+
+def write_template(path, xyz, letters):
+    """The monomer as it was folded, elsewhere than in the map."""
+    structure = gemmi.Structure()
+    monomer = structure.add_model(gemmi.Model(1)).add_chain(gemmi.Chain("A"))
+    for number, (letter, atoms) in enumerate(zip(letters, xyz, strict=True), start=1):
+        residue = gemmi.Residue()
+        residue.name, residue.seqid = THREE_LETTER[letter], gemmi.SeqId(number, " ")
+        for name, place in zip(BACKBONE, atoms, strict=True):
+            atom = gemmi.Atom()
+            atom.name, atom.element, atom.b_iso = name, gemmi.Element(name[0]), 90
+            atom.pos = gemmi.Position(*place)
+            residue.add_atom(atom)
+        monomer.add_residue(residue)
+    structure.setup_entities()
+    structure.write_pdb(str(path))
 
 
 def rotation_about_z(degrees):
@@ -51,12 +71,13 @@ def rotation_about_z(degrees):
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
-def built(trimer, folder, asked):
+def built(trimer, folder, asked, *templates):
     config = BuildConfig(
         prediction=trimer / "t.npz",
         fasta=trimer / "t.fasta",
         output=folder / "m",
         symmetry=asked,
+        templates=TemplateConfig(files=templates),
         run=RunConfig(threads=1),
     )
     return build(config).report
@@ -85,6 +106,18 @@ def test_the_group_is_found(trimer, tmp_path):
     assert report.symmetry.averaged
 
 
+def test_a_template_and_symmetry_go_together(trimer, tmp_path):
+    """Each copy has the template, and all that the template has."""
+    report = built(trimer, tmp_path, "C3", trimer / "predicted.pdb")
+    (use,) = report.templates
+    assert (report.symmetry.group, report.symmetry.averaged) == ("C3", True)
+    assert use.pieces == COPIES
+    assert use.placed == len(PLAN)
+    assert (use.spare, use.contradicted) == (0, 0)
+    assert report.completeness > 0.99
+    assert {chain.built for chain in report.chains} == {len(PLAN)}
+
+
 def test_a_wrong_group_is_told_what_was_found_instead(trimer, tmp_path):
     report = built(trimer, tmp_path, "C4")
     assert report.symmetry.group == "C3"
@@ -96,3 +129,19 @@ def test_without_the_option_copies_are_read_one_by_one(trimer, tmp_path):
     report = built(trimer, tmp_path, None)
     assert report.symmetry.asked is None
     assert not report.symmetry.averaged
+
+
+def test_copies_that_were_not_told_are_missed(trimer, tmp_path):
+    """One copy of three was told."""
+    letters = (trimer / "t.fasta").read_text().splitlines()[1]
+    (tmp_path / "one.fasta").write_text(f">t|Chain A|planted|none\n{letters}\n")
+    config = BuildConfig(
+        prediction=trimer / "t.npz", fasta=tmp_path / "one.fasta", output=tmp_path / "m", run=RunConfig(threads=1)
+    )
+    (line,) = (line for line in build(config).report.warnings if "as many residues" in line)
+    assert line.startswith("the map shows about 2.")
+    assert "--copies NAME=n" in line
+
+
+def test_copies_that_were_told_are_not(trimer, tmp_path):
+    assert not any("as many residues" in line for line in built(trimer, tmp_path, None).warnings)

@@ -44,10 +44,10 @@ def complete_chains(
         The same chains with the added residues, marked as such.
     """
     least = config.least_support * usual_support(model, prediction)
-    if any(chain.reference is not None for chain in model.chains):
-        model = _completed(model, [chain.reference for chain in model.chains], Provenance.TEMPLATE, prediction, least)
     if len(symmetry) > 1:
         model = _completed(model, images_of_copies(model.chains, symmetry), Provenance.SYMMETRIC, prediction, least)
+    if any(chain.reference is not None for chain in model.chains):
+        model = _completed(model, [chain.reference for chain in model.chains], Provenance.TEMPLATE, prediction, least)
     return model
 
 

@@ -66,19 +66,33 @@ def test_without_a_template_nothing_changes(reference):
     np.testing.assert_array_equal(found.positions, before.positions)
 
 
-def test_missing_residues_come_from_symmetric_copies():
-    """Half a turn about the middle of the box takes one copy onto the other."""
-    centre = np.array([84.0, 20.0, 10.0])
-    symmetry = Symmetry("C2", np.array([np.eye(3), np.diag([-1.0, -1, 1])]), centre)
+def turned_copies(reference=None):
+    """A whole chain, and its image by half a turn about the middle of the box, with residues missing."""
+    symmetry = Symmetry("C2", np.array([np.eye(3), np.diag([-1.0, -1, 1])]), np.array([84.0, 20.0, 10.0]))
     one = chain(slice(0, 0), None)
     (turned,) = symmetry.images(one.positions)[1:]
-    other = replace(chain(MISSING, None), positions=np.where(np.isnan(chain(MISSING, None).positions), np.nan, turned))
+    other = chain(MISSING, None if reference is None else turned + reference)
+    other = replace(other, positions=np.where(np.isnan(other.positions), np.nan, turned))
+    return one, other, turned, symmetry
+
+
+def test_missing_residues_come_from_symmetric_copies():
+    one, other, turned, symmetry = turned_copies()
     whole, found = completed(one, other, symmetry=symmetry, volume=everywhere())
     assert (found.provenance[MISSING] == Provenance.SYMMETRIC).all()
     np.testing.assert_allclose(found.positions, turned, atol=1e-9)
     assert (whole.provenance == Provenance.TRACED).all()
     _, left = completed(one, other, symmetry=symmetry)
     assert (left.provenance[18:22] == Provenance.MISSING).all(), "there is no main chain beyond the line"
+
+
+def test_what_was_read_in_a_copy_goes_before_a_template():
+    bow = np.zeros((LENGTH, 3))
+    bow[MISSING, 2] = 3
+    one, other, turned, symmetry = turned_copies(bow)
+    _, found = completed(one, other, symmetry=symmetry, volume=everywhere())
+    assert (found.provenance[MISSING] == Provenance.SYMMETRIC).all()
+    np.testing.assert_allclose(found.positions, turned, atol=1e-9)
 
 
 def everywhere():
