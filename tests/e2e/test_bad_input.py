@@ -42,6 +42,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -99,6 +100,7 @@ def good(planted, tmp_path_factory):
     folder = tmp_path_factory.mktemp("good")
     values = np.random.default_rng(0).random((32, 32, 32), np.float32)
     write_map(folder / "map.mrc", DensityMap(values, np.zeros(3), np.ones(3)))
+    torch.manual_seed(0)
     network = build_network(NetworkConfig(widths=(8, 8), encoder_blocks=(1, 1), decoder_blocks=(1,)))
     save_weights(folder / "w.safetensors", network.eval(), WeightsInfo(network.config, PAPER, window=32))
     return {
