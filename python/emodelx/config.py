@@ -121,7 +121,7 @@ class RigidConfig:
     """Fewest residues of what is searched for."""
     turn: float = 0.8
     """Resolutions by which neighbouring rotations move a residue at the radius of gyration."""
-    starts: int = 600
+    starts: int = 1500
     """Poses that are moved uphill, of each body."""
     solutions: int = 40
     """Distinct solutions that are looked at, of each body."""
