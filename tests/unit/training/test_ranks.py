@@ -32,7 +32,8 @@ def test_two_processes_are_one_with_twice_the_batch(data_folder, tmp_path):
     assert both["progress"]["step"] == alone["progress"]["step"] == 3
     for kind in ("network", "averaged"):
         for name, tensor in alone[kind].items():
-            torch.testing.assert_close(both[kind][name], tensor, rtol=1e-3, atol=1e-5, msg=name)
+            # Adam turns rounding of tiny gradients into small steps; a real difference is one of the rate, 0.01
+            torch.testing.assert_close(both[kind][name], tensor, rtol=1e-3, atol=1e-4, msg=name)
     log = (tmp_path / "both" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["kind"] for line in log] == ["train"] * 3 + ["validation"]
 
