@@ -11,6 +11,7 @@ from emodelx.training.structures import PROTEIN, Structure
 
 TIGHT_MASK_SHARE = 0.35
 ZONE_SHARE = 0.12
+WHOLE_SHARE = 0.5
 
 
 def random_rotation(rng: np.random.Generator) -> np.ndarray:
@@ -69,6 +70,16 @@ def _soften(mask: Tensor, rng: np.random.Generator) -> Tensor:
     for _ in range(int(rng.integers(0, 4))):
         soft = torch.nn.functional.avg_pool3d(soft[None, None], 3, 1, 1)[0, 0]
     return soft
+
+
+def random_ball(size: int, rng: np.random.Generator, device: torch.device) -> Tensor:
+    """Mask of a soft ball as users draw them, or of everything; ``(size, size, size)``, 0 to 1."""
+    if rng.uniform() < WHOLE_SHARE:
+        return torch.ones((size,) * 3, device=device)
+    voxel = torch.arange(size, device=device)
+    x, y, z = (voxel - centre for centre in rng.uniform(0, size, 3))
+    distance = (x[:, None, None] ** 2 + y[:, None] ** 2 + z**2).sqrt()
+    return torch.sigmoid((rng.uniform(0.25, 0.75) * size - distance) / rng.uniform(0.3, 2))
 
 
 def random_scale(density: Tensor, near: Tensor, rng: np.random.Generator) -> Tensor:

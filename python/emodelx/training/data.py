@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from emodelx.training.augment import random_mask, random_rotation, random_scale
+from emodelx.training.augment import random_ball, random_mask, random_rotation, random_scale
 from emodelx.training.labels import make_labels
 from emodelx.training.loss import Targets
 from emodelx.training.ranks import ALONE, Ranks
@@ -39,7 +39,8 @@ class WindowConfig:
     outer_share
         Windows pushed outwards, to the edge of the molecule or beyond it.
     noise_share
-        Windows of nothing but the noise of a map, at full scale: what a map without protein looks like.
+        Windows of nothing but the noise of a map, at full scale, half of them inside a ball: what a map without protein
+        looks like.
     centre_spread
         Standard deviation in A of the distance between the centre atom and the window's centre, per axis.
     """
@@ -104,7 +105,9 @@ class SimulatedWindows(Windows):
         nothing = self.pack[0].select(np.empty(0, np.int64))
         labels = make_labels(nothing, size, self.device)
         density = Scene(nothing, conditions, size, rng, self.device).noise()
-        return random_scale(density, labels.near, rng)[None], labels.backbone, labels.calpha, labels.amino
+        mask = random_ball(size, rng, self.device)
+        density = random_scale(density * mask, mask > 0.5, rng)
+        return density[None], labels.backbone, labels.calpha, labels.amino
 
     def _atoms_of_window(self, rng: np.random.Generator) -> Structure:
         """Atoms of a randomly chosen, turned and placed structure, in voxel coordinates of the padded window."""

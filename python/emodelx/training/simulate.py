@@ -94,18 +94,19 @@ class Conditions:
 def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -> Conditions:
     """Draw the look of one map; the ranges were set by comparing with real maps (``docs/training.md``)."""
     d = float(np.clip(rng.normal(3.3, 0.7), 1.9, 4.8)) if resolution is None else resolution
+    weak = float(np.clip(d - 3.2, 0, 1))  # side chains fade faster than the resolution alone says, and so does solvent
     return Conditions(
         resolution=d,
         base_b=20.0 * d**1.2 * rng.uniform() ** 1.5,
         b_contrast=1.3,
-        side_chain_b=1.15 * d**2 * rng.uniform() ** 1.5,
+        side_chain_b=1.15 * (1 + weak) * d**2 * rng.uniform() ** 1.5,
         side_chain_spread=0.6,
-        side_chain_loss=rng.uniform(0, 0.5),
+        side_chain_loss=rng.uniform(0, 0.5 + 0.35 * weak),
         acid_occupancy=rng.uniform(0.05, 0.8),
         carbonyl_occupancy=0.6,
         residue_spread=rng.uniform(0, 0.18),
         region_spread=rng.uniform(0, 0.15 * d - 0.2),
-        solvent=rng.uniform(0.3, 1.15),
+        solvent=rng.uniform(0, 1.15) * (1 - 0.5 * weak * rng.uniform()),
         blobs=rng.uniform(0.4, 1.2) if rng.uniform() < 0.15 else 0.0,
         anisotropy=rng.uniform(0, 140) if rng.uniform() < 0.35 else 0.0,
         cut_softness=rng.uniform(0.02, 0.05),
