@@ -1,10 +1,12 @@
 """Whether the confidence of built residues is the share of them that is right, for `docs/accuracy.md`.
 
-Usage: python benches/confidence.py --maps MAPS_FOLDER OUTPUT_FOLDER --cases CASES_FOLDER OUTPUT_FOLDER
+Usage: python benches/confidence.py [--maps MAPS_FOLDER OUTPUT_FOLDER] [--cases CASES_FOLDER OUTPUT_FOLDER]
+       [--any-copy MODEL REFERENCE]
 
 The folders are those of benches/real_maps.py and benches/cases.py, after these have run. A residue is right within 3 A
-of its own place in the chain of the reference that most residues of its chain belong to. The expected calibration error
-(ECE) is the mean distance between confidence and truth over the rows, weighted by their residues.
+of its own place in the chain of the reference that most residues of its chain belong to; with `--any-copy` at its own
+place in whichever chain, for maps that hold more copies than were to be built. The expected calibration error (ECE) is
+the mean distance between confidence and truth over the rows, weighted by their residues.
 """
 
 import argparse
@@ -48,6 +50,22 @@ def _pair(a: CalphaChain, at: NumberedChain, b: CalphaChain, there: NumberedChai
     return a.b_factors[i][own], (np.linalg.norm(a.positions[i] - b.positions[j], axis=1) < NEAR)[own]
 
 
+def judge_any(model: Sequence[CalphaChain], reference: Sequence[CalphaChain]) -> Judged:
+    """Judge every residue of a model by the copy of its place that is nearest to it."""
+    mine, theirs = number_chains(model, reference)
+    said, right = [], []
+    for a, at in zip(model, mine, strict=True):
+        nearest = np.full(len(a.positions), np.nan)
+        for b, there in zip(reference, theirs, strict=True):
+            if at.sequence == there.sequence:
+                _, i, j = np.intersect1d(at.positions, there.positions, return_indices=True)
+                nearest[i] = np.fmin(nearest[i], np.linalg.norm(a.positions[i] - b.positions[j], axis=1))
+        known = np.isfinite(nearest) & (at.positions >= 0)
+        said.append(a.b_factors[known])
+        right.append(nearest[known] < NEAR)
+    return np.concatenate(said), np.concatenate(right)
+
+
 def of_maps(maps: Path, output: Path) -> Iterator[tuple[str, Judged]]:
     """Every map that was built."""
     with (maps / "manifest.csv").open() as file:
@@ -83,7 +101,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--maps", type=Path, nargs=2, metavar="FOLDER")
     parser.add_argument("--cases", type=Path, nargs=2, metavar="FOLDER")
+    parser.add_argument("--any-copy", type=Path, nargs=2, metavar="FILE")
     options = parser.parse_args()
+    if options.any_copy:
+        print(table([judge_any(*map(read_calphas, options.any_copy))]))
     for found in (of_maps(*options.maps) if options.maps else (), of_cases(*options.cases) if options.cases else ()):
         judged = dict(found)
         for name, (said, right) in judged.items():

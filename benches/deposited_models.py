@@ -53,30 +53,41 @@ def line(folder, row):
         f"{s['clashscore']:.1f}",
         f"{s['type_score']:.2f}",
         f"{s['mistyped_residues'] / residues:.1%}, {s['shifted_residues'] / residues:.1%}",
-        planted(file, prediction, shift),
-        planted(file, prediction, shuffle),
+        shifts_found(file, prediction),
+        shuffles_found(file, prediction),
     ]
     return "| " + " | ".join(cells) + " |"
 
 
 def planted(file, prediction, spoil):
-    """How well spoiled stretches are found, as one cell."""
+    """Spoil one stretch after the other; yields what is read then, which residues are wrong, and by how much moved."""
     calphas, types, lengths = calphas_of(file)
     rng = np.random.default_rng(0)
-    found = []
     for _ in range(PLANTS):
         stretch = draw_stretch(lengths, rng)
         changed = types.copy()
         changed[stretch], moved = spoil(types, stretch, rng)
         read = read_residues(calphas, changed, lengths, prediction)
-        wrong = np.isin(np.arange(len(types)), stretch)
-        if moved is None:
-            found.append((-read.type_score, read.mistyped(), wrong, wrong))
-        else:
-            found.append((read.shift_gain, read.shifted(), wrong, read.shift == moved))
-    scores, flagged, wrong, right = map(np.concatenate, zip(*found, strict=True))
-    cell = f"{area(scores, wrong):.3f}, {wrong[flagged].mean():.2f}, {flagged[wrong].mean():.2f}"
-    return cell if spoil is shuffle else f"{cell}, {right[flagged & wrong].mean():.2f}"
+        yield read, np.isin(np.arange(len(types)), stretch), moved
+
+
+def shifts_found(file, prediction):
+    """How well shifted stretches are found, and their shifts, as one cell."""
+    plants = planted(file, prediction, shift)
+    found = ((read.shift_gain, read.shifted(), wrong, read.shift == moved) for read, wrong, moved in plants)
+    score, flagged, wrong, right = map(np.concatenate, zip(*found, strict=True))
+    return f"{quality(score, flagged, wrong)}, {right[flagged & wrong].mean():.2f}"
+
+
+def shuffles_found(file, prediction):
+    """How well shuffled stretches are found, as one cell."""
+    found = ((-r.type_score, r.mistyped(), wrong) for r, wrong, _ in planted(file, prediction, shuffle))
+    return quality(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def quality(score, flagged, wrong):
+    """Area under the ROC curve of the score, precision and recall of the flag."""
+    return f"{area(score, wrong):.3f}, {wrong[flagged].mean():.2f}, {flagged[wrong].mean():.2f}"
 
 
 def draw_stretch(lengths, rng):
