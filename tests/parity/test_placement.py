@@ -149,7 +149,7 @@ def test_ctrl_c(interrupted):
     scene = Scene(0)
     *arguments, templates, least = scene.arguments(scene.chain)
     with interrupted():
-        _core.place_templates(*arguments, templates * 60, least, threads=1)
+        _core.place_templates(*arguments, templates * 1000, least, threads=1)
 
 
 SMALL = Scene(0)
