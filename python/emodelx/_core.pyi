@@ -283,6 +283,29 @@ def search_body(
         Rotation (3, 3), shift, and worth, the best first: `points @ rotation.T + shift` is where the Calphas are.
     """
 
+def settle_body(
+    field: NDArray[np.float32],
+    body: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
+    starts: tuple[NDArray[np.float64], NDArray[np.float64]],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Move a body uphill from each of some poses.
+
+    Parameters
+    ----------
+    field, body
+        As for `search_body`.
+    starts : (ndarray, ndarray)
+        Rotations (n, 9), row by row, and shifts (n, 3): `points @ rotation.T + shift`.
+
+    Returns
+    -------
+    (ndarray, ndarray, ndarray)
+        The same of where each came to, and its worth (n,).
+    """
+
 def bend_bodies(
     field: NDArray[np.float32],
     bodies: Sequence[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]],

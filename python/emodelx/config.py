@@ -135,6 +135,8 @@ class RigidConfig:
     """Share of all poses that lie near where a template has a domain to another one, rotations included."""
     most_off: float = 15.0
     """Angstrom (root mean square) that a domain may be off there."""
+    hinge_chance: float = 0.02
+    """Expected number of chance solutions as good as a part that is turned about a hinge."""
     stiffness_along: float = 10.0
     """Springs between residues up to three apart, against the slope of the map's details."""
     stiffness_across: float = 0.5

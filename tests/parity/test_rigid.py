@@ -64,6 +64,39 @@ def test_the_worth_of_a_pose_is_its_twins():
         assert score == pytest.approx(slow.worth(scene.field, scene.numbers, points, scene.sides), abs=1e-4)
 
 
+def starts(scene, count, spread):
+    """Poses around that of the planted body."""
+    rng = np.random.default_rng(4)
+    true = Rotation.align_vectors(scene.place - scene.place.mean(0), scene.chain - scene.chain.mean(0))[0]
+    turns = (Rotation.from_rotvec(rng.normal(0, spread, (count, 3))) * true).as_matrix()
+    places = scene.place.mean(0) + rng.normal(0, 8 * spread, (count, 3))
+    return turns, places - turns @ scene.chain.mean(0)
+
+
+def settled(scene, turns, shifts, threads=1):
+    return _core.settle_body(scene.field, scene.body(), (turns.reshape(-1, 9), shifts), threads=threads)
+
+
+def test_poses_settle_uphill():
+    scene = Scene(1)
+    turns, shifts = starts(scene, 30, 0.5)
+    rotations, moved, scores = settled(scene, turns, shifts)
+    for turn, shift, rotation, there, score in zip(turns, shifts, rotations, moved, scores, strict=True):
+        before, after = (
+            slow.worth(scene.field, scene.numbers, scene.chain @ r.T + s, scene.sides)
+            for r, s in ((turn, shift), (rotation.reshape(3, 3), there))
+        )
+        assert score == pytest.approx(after, abs=1e-4)
+        assert after >= before - 1e-6
+
+
+def test_poses_near_the_planted_one_settle_there():
+    scene = Scene(2)
+    for rotation, shift, _ in zip(*settled(scene, *starts(scene, 20, 0.06)), strict=True):
+        off = np.linalg.norm(scene.chain @ rotation.reshape(3, 3).T + shift - scene.place, axis=1)
+        assert np.median(off) < 1.0
+
+
 def test_poses_lie_apart_the_best_first():
     scene = Scene(0)
     found = scene.search()
@@ -101,10 +134,23 @@ def test_threads(same_on_all_threads):
     assert same_on_all_threads(search)
 
 
+def test_threads_that_settle(same_on_all_threads):
+    scene = Scene(3)
+    turns, shifts = starts(scene, 40, 0.6)
+    assert same_on_all_threads(lambda *, threads: settled(scene, turns, shifts, threads))
+
+
 def test_ctrl_c(interrupted):
     scene = Scene(0)
     with interrupted():
         scene.search(how=(0.05, 100, 5, 6.0))
+
+
+def test_ctrl_c_while_settling(interrupted):
+    scene = Scene(0)
+    turns, shifts = starts(scene, 500, 0.6)
+    with interrupted():
+        settled(scene, np.repeat(turns, 100, axis=0), np.repeat(shifts, 100, axis=0))
 
 
 SMALL = Scene(0)
@@ -131,3 +177,17 @@ def test_bad_input(change, message):
         arguments[index] = value
     with pytest.raises(ValueError, match=message):
         _core.search_body(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("turns", "shifts", "message"),
+    [
+        (np.eye(3).reshape(1, 9), np.zeros((2, 3)), "rotations must be finite, and as many as shifts"),
+        (np.full((1, 9), np.nan), np.zeros((1, 3)), "rotations must be finite"),
+        (np.eye(3), np.zeros((3, 3)), r"rotations must have shape \(n, 9\)"),
+        (np.eye(3).reshape(1, 9), np.full((1, 3), np.inf), "shifts must be finite"),
+    ],
+)
+def test_bad_starts(turns, shifts, message):
+    with pytest.raises(ValueError, match=message):
+        _core.settle_body(SMALL.field, SMALL.body(), (turns, shifts))

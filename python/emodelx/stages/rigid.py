@@ -2,43 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Sequences
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 from scipy.spatial import KDTree
 
-from emodelx import _core
 from emodelx.config import RigidConfig, RunConfig
-from emodelx.constants import CA_DISTANCE, HEAVY_ATOMS
-from emodelx.contrast import USUAL_RESOLUTION, coarsened, read_contrast
+from emodelx.contrast import USUAL_RESOLUTION, read_contrast
 from emodelx.domains import split_domains
 from emodelx.loops import with_loops
-from emodelx.records import DensityMap, Floats, Fragment, Ints, Placement, Points, Prediction, Sequence, Template
+from emodelx.records import DensityMap, Floats, Fragment, Placement, Points, Prediction, Sequence, Template
+from emodelx.stages.hinges import straighten
+from emodelx.stages.poses import MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
+from emodelx.stages.scenes import Scene, good_support
 
-MAIN_CHAIN_ATOMS = 4
-UNKNOWN_SIDE = (3.0, 2.0)
-"""Atoms of a side chain of unknown type, and the distance of their middle from the Calpha in Angstrom."""
-SIDE_STEP = 0.75
-"""Angstrom by which every atom takes the middle of a side chain further out, beyond the first."""
-COARSE = 0.6
-"""Voxel of the coarse grid, as a part of the resolution; whole Angstrom between 3 and 5. The details of a map fade fast
-with it: the place of a weak copy at 5 A stands out by 3.6 deviations at voxels of 4 A, 5.8 at 3 A, and 9.3 at 2 A."""
 FEWEST = 15
 """Residues of a pose beyond what is placed already, below which they are left to completion."""
-LEAST_TURN, MOST_TURN = 10.0, 20.0
-"""Degrees between neighbouring rotations."""
-TAIL = 20
-"""Solutions of the mirror image on which the tail of chance is fitted."""
 MOST_HELD = 0.5
 """Share of the residues of a body that its copy may have already."""
-STRETCH = 15
-"""Residues over which the support of the map is averaged: a template is right or wrong in stretches."""
-SAME, MOST_SHARED = 4.0, 0.2
-"""Angstrom within which residues are in each other's place, and the share of such residues that a pose may have."""
-GOOD = 80
-"""Percentile of the support that residues in their places have: how much there is depends on the map."""
 CALIBRATED = (5.0, 7.0)
 RIGHT_INTERCEPT, RIGHT_WEIGHT = (-2.6, -0.5), (5.5, 1.8)
 """Log-odds of a residue to be in its place, without and per good support, in maps of these resolutions; set on three
@@ -47,76 +29,6 @@ UNSEEN = 0.3
 """Share of the residues that are right although nobody searched for them, with good support."""
 WINDOW, STRIDE = 100, 50
 """Residues of the stretches of a template that are searched, and from one to the next: some lie between two hinges."""
-
-
-@dataclass(frozen=True)
-class Body:
-    """A template, or a part of one, that is looked for.
-
-    Attributes
-    ----------
-    template : int
-        Index of the template.
-    members : ndarray, dtype=int64, shape=(m,)
-        Residues of the template that it holds.
-    """
-
-    template: int
-    members: Ints
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Where a body may be.
-
-    Attributes
-    ----------
-    body : Body
-    points : ndarray, dtype=float64, shape=(n, 3)
-        All residues of its template, in Angstrom from voxel 0,0,0.
-    chance : float
-        Expected number of chance solutions that score as high.
-    """
-
-    body: Body
-    points: Points
-    chance: float
-
-    def own(self) -> Points:
-        """The residues of the body. Shape (m, 3)."""
-        return self.points[self.body.members]
-
-    def without(self, members: Ints) -> "Pose":
-        """The pose of the body without some residues of the template."""
-        return replace(self, body=replace(self.body, members=np.setdiff1d(self.body.members, members)))
-
-
-@dataclass(frozen=True)
-class Copy:
-    """One copy of a template, found as a whole or domain by domain: the poses of its bodies, the first the surest."""
-
-    template: int
-    poses: tuple[Pose, ...]
-
-    def whole(self) -> Points:
-        """All residues of the template: those that no pose holds go along with the surest. Shape (n, 3)."""
-        points = self.poses[0].points.copy()
-        for pose in self.poses:
-            points[pose.body.members] = pose.own()
-        return points
-
-    def members(self) -> Ints:
-        """Residues of the template that are placed."""
-        return np.unique(np.concatenate([pose.body.members for pose in self.poses]))
-
-    def points(self) -> Points:
-        """Where they are. Shape (len(members), 3)."""
-        return self.whole()[self.members()]
-
-    def off(self, pose: Pose) -> float:
-        """Distance (root mean square) in Angstrom of a pose from where the template has it to the copy."""
-        members = pose.body.members
-        return min(float(np.sqrt(((p.points[members] - pose.own()) ** 2).sum(axis=1).mean())) for p in self.poses)
 
 
 def search_templates(
@@ -158,7 +70,7 @@ def search_templates(
     if not bodies or _share_read(placements, fragments, sequences) >= config.most_read:
         return tuple(placements)
     prediction, density = view
-    scene = _Scene.of(read_contrast(prediction, density), prediction.resolution or USUAL_RESOLUTION)
+    scene = Scene.of(read_contrast(prediction, density), prediction.resolution or USUAL_RESOLUTION)
     poses: list[Pose] = []
     for n, body in enumerate(bodies):
         template = templates[body.template]
@@ -168,6 +80,7 @@ def search_templates(
             poses += _poses(body, template, sequences, scene, config, told)
     sure = [replace(p, positions=p.positions - prediction.origin) for p in placements if p.is_sure()]
     copies = choose_copies(poses, templates, sequences, sure, config)
+    copies = straighten(copies, templates, sequences, scene, config, run)
     fitted = _fitted(copies, templates, sequences, scene, config, run)
     new = [_without_placed(placement, sure) for placement in fitted]
     return (*placements, *(replace(p, positions=p.positions + prediction.origin) for p in new if len(p.numbers)))
@@ -211,37 +124,11 @@ def _part_of(run: RunConfig, part: int, parts: int) -> Callable[[int, int], None
     return None if told is None else lambda done, total: told(part * total + done, parts * total)
 
 
-@dataclass(frozen=True)
-class _Scene:
-    """The field that is searched, coarse and fine."""
-
-    field: Floats
-    coarse: Floats
-    spacing: int
-    resolution: float
-
-    @classmethod
-    def of(cls, field: Floats, resolution: float) -> "_Scene":
-        spacing = int(np.clip(round(COARSE * resolution), 3, 5))
-        return cls(field, coarsened(field, spacing), spacing, resolution)
-
-    def search(
-        self, body: tuple[Ints, Points, Points], config: RigidConfig, run: RunConfig
-    ) -> list[tuple[Points, Points, float]]:
-        radius = np.sqrt(((body[1] - body[1].mean(axis=0)) ** 2).sum(axis=1).mean())
-        turn = np.clip(np.degrees(config.turn * self.resolution / radius), LEAST_TURN, MOST_TURN)
-        how = (float(np.radians(turn)), config.starts, config.solutions, config.apart)
-        found = _core.search_body(
-            self.field, self.coarse, float(self.spacing), body, how, threads=run.threads, progress=run.progress
-        )
-        return [(rotation, np.array(shift), score) for rotation, shift, score in found]
-
-
 def _poses(
     body: Body,
     template: Template,
     sequences: Sequences[Sequence],
-    scene: _Scene,
+    scene: Scene,
     config: RigidConfig,
     run: RunConfig,
 ) -> list[Pose]:
@@ -256,36 +143,6 @@ def _poses(
         Pose(body, template.positions @ rotation.T + shift, float(expected))
         for (rotation, shift, _), expected in zip(found, chance, strict=True)
     ]
-
-
-def side_chains(residues: str, numbers: Ints) -> Points:
-    """Atoms of side chains, and the distance of their middle from the Calpha in Angstrom. Shape (n, 2)."""
-    atoms = [
-        len(HEAVY_ATOMS[residues[i]].split()) - MAIN_CHAIN_ATOMS if residues[i] in HEAVY_ATOMS else -1 for i in numbers
-    ]
-    return np.array(
-        [UNKNOWN_SIDE if n < 0 else (n, CA_DISTANCE * 0.4 + SIDE_STEP * 0.5 * max(n - 1, 0)) for n in atoms]
-    )
-
-
-def chance_solutions(scores: NDArray[np.float64], mirrored: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Expected number of chance solutions with at least these scores.
-
-    Parameters
-    ----------
-    scores, mirrored : ndarray, dtype=float64, descending
-        Scores of the solutions of a body, and of its mirror image, which are chance.
-
-    Returns
-    -------
-    ndarray, dtype=float64, shape=(len(scores),)
-        By the exponential tail of the scores of the mirror image, the best `TAIL` of them.
-    """
-    tail = mirrored[: TAIL + 1]
-    if len(tail) < 3:
-        return np.full(len(scores), np.inf)
-    scale = max(float((tail[:-1] - tail[-1]).mean()), 1e-6)
-    return (len(tail) - 1) * np.exp(-(scores - tail[-1]) / scale)
 
 
 def right_residues(support: NDArray[np.float64], known: NDArray[np.bool_], resolution: float) -> Floats:
@@ -428,7 +285,7 @@ def _fitted(
     copies: Sequences[Copy],
     templates: Sequences[Template],
     sequences: Sequences[Sequence],
-    scene: _Scene,
+    scene: Scene,
     config: RigidConfig,
     run: RunConfig,
 ) -> list[Placement]:
@@ -438,12 +295,10 @@ def _fitted(
         template = templates[copy.template]
         numbers, points = with_loops(template.numbers, copy.whole())
         bodies.append((numbers, points, side_chains(sequences[template.sequence].residues, numbers)))
-    stiffness = (config.stiffness_along, config.stiffness_across)
-    bent = _core.bend_bodies(scene.field, bodies, stiffness, threads=run.threads, progress=run.progress)
-    supports = [uniform_filter1d(support, STRETCH, mode="nearest") for *_, support in bent]
-    good = max(float(np.percentile(np.concatenate(supports), GOOD)), 1e-3) if supports else 1.0
+    bent = scene.bend(bodies, config, run)
+    good = good_support([support for _, support in bent])
     placements = []
-    for copy, (held, *_), (points, *_), support in zip(copies, bodies, bent, supports, strict=True):
+    for copy, (held, *_), (points, support) in zip(copies, bodies, bent, strict=True):
         template, chance = templates[copy.template], max(min(pose.chance for pose in copy.poses), 1e-300)
         right = right_residues(support / good, np.isin(held, template.numbers[copy.members()]), scene.resolution)
         kept = right >= config.least_right

@@ -50,7 +50,7 @@ class WindowConfig:
     resolution: float | None = None
     nucleic_share: float = 0.06
     outer_share: float = 0.12
-    noise_share: float = 0.04
+    noise_share: float = 0.06
     centre_spread: float = 8.0
 
 

@@ -29,6 +29,7 @@ STIFF = tuple(AMINO_ACIDS.index(letter) for letter in "FWYHR")  # rings and guan
 B_CLASSES = (0.0, 20.0, 45.0, 80.0, 130.0, 220.0, 350.0, 550.0)
 ATOM_B = 24.0  # an atom's own width, as a B factor
 ENVELOPE_SIGMA = 3.0  # A; smoothness of the displaced solvent
+SIDE_CHAIN_LOSS = (2.6, 3.4, 4.2), (0.5, 1.1, 1.5)  # resolutions in A, and the largest loss of side chains there
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
         b_contrast=1.3,
         side_chain_b=1.15 * (1 + weak) * d**2 * rng.uniform() ** 1.5,
         side_chain_spread=0.6,
-        side_chain_loss=rng.uniform(0, 0.5 + 0.35 * weak),
+        side_chain_loss=rng.uniform(0, np.interp(d, *SIDE_CHAIN_LOSS)),
         acid_occupancy=rng.uniform(0.05, 0.8),
         carbonyl_occupancy=0.6,
         residue_spread=rng.uniform(0, 0.18),
@@ -116,7 +117,7 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
         noise_contrast=rng.uniform(0.1, 0.6) if rng.uniform() < 0.6 else 0.0,
         curve_error=rng.normal(0, 0.12),
         cut_error=rng.uniform(0.88, 1.08),
-        low_frequency=rng.normal(0, 0.12) + (rng.uniform(0, 0.4) if rng.uniform() < 0.5 else 0.0),
+        low_frequency=rng.normal(0, 0.12) + (rng.uniform(0, 0.4 + 0.3 * weak) if rng.uniform() < 0.5 else 0.0),
     )
 
 

@@ -68,6 +68,18 @@ pub fn search(scene: &Scene<'_>, body: &Body, how: &Thoroughness, monitor: &Moni
     Ok(distinct(settled?, &body.points, how))
 }
 
+/// Moves a body uphill from each of some poses.
+pub fn settle(field: &Density<'_>, body: &Body, starts: &[Motion], monitor: &Monitor) -> Result<Vec<Pose>, CoreError> {
+    let centred = Centred::new(body);
+    monitor.begin(starts.len());
+    let from = |start: &Motion| {
+        monitor.advance(1)?;
+        let start = Start { score: 0.0, rotation: start.rotation, centre: start.apply(&centred.centre) };
+        Ok(centred.settle(field, &start))
+    };
+    starts.par_iter().map(from).collect()
+}
+
 /// A body around its centre.
 struct Centred {
     centre: Point,

@@ -49,6 +49,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(bfactors::correlate_b_factors, module)?)?;
     module.add_function(wrap_pyfunction!(register::register_runs, module)?)?;
     module.add_function(wrap_pyfunction!(rigid::search_body, module)?)?;
+    module.add_function(wrap_pyfunction!(rigid::settle_body, module)?)?;
     module.add_function(wrap_pyfunction!(rigid::bend_bodies, module)?)?;
     Ok(())
 }

@@ -10,15 +10,8 @@ from scipy.spatial.transform import Rotation
 from emodelx.config import RigidConfig, RunConfig
 from emodelx.demo.fold import fold
 from emodelx.records import DensityMap, Fragment, Placement, Prediction, Sequence, Template
-from emodelx.stages.rigid import (
-    Body,
-    Pose,
-    chance_solutions,
-    choose_copies,
-    right_residues,
-    search_templates,
-    side_chains,
-)
+from emodelx.stages.poses import Body, Pose, chance_solutions, side_chains
+from emodelx.stages.rigid import choose_copies, right_residues, search_templates
 
 RUN = RunConfig(threads=1)
 FAST = RigidConfig(starts=100, turn=1.2)
