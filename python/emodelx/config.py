@@ -115,7 +115,7 @@ class TemplateConfig:
 class RigidConfig:
     """Rigid search for templates in the map."""
 
-    most_read: float = 0.5
+    most_read: float = 0.8
     """Share of the residues that were read, from which the templates are not searched for."""
     least_residues: int = 40
     """Fewest residues of what is searched for."""

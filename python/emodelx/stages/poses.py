@@ -15,6 +15,8 @@ SIDE_STEP = 0.75
 """Angstrom by which every atom takes the middle of a side chain further out, beyond the first."""
 TAIL = 20
 """Solutions of the mirror image on which the tail of chance is fitted."""
+CERTAIN = 1e-300
+"""Expected number of chance solutions as good as what was read residue by residue."""
 SAME, MOST_SHARED = 4.0, 0.2
 """Angstrom within which residues are in each other's place, and the share of such residues that a pose may have."""
 
@@ -82,6 +84,10 @@ class Copy:
     def points(self) -> Points:
         """Where they are. Shape (len(members), 3)."""
         return self.whole()[self.members()]
+
+    def chance(self) -> float:
+        """Expected number of chance solutions as good as the surest pose that was searched for."""
+        return min((pose.chance for pose in self.poses if pose.chance > CERTAIN), default=CERTAIN)
 
     def off(self, pose: Pose) -> float:
         """Distance (root mean square) in Angstrom of a pose from where the template has it to the copy."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Sequences
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,14 @@ from emodelx.config import RigidConfig, RunConfig
 from emodelx.contrast import USUAL_RESOLUTION, read_contrast
 from emodelx.domains import split_domains
 from emodelx.loops import with_loops
-from emodelx.records import DensityMap, Floats, Fragment, Placement, Points, Prediction, Sequence, Template
+from emodelx.records import DensityMap, Floats, Fragment, Ints, Placement, Points, Prediction, Sequence, Template
 from emodelx.stages.hinges import straighten
-from emodelx.stages.poses import MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
-from emodelx.stages.scenes import Scene, good_support
+from emodelx.stages.poses import CERTAIN, MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
+from emodelx.stages.scenes import Scene, Support, good_support
+from emodelx.symmetry import superpose
 
+LIKELY = 0.5
+"""Probability of a residue that tells how a template is bent."""
 FEWEST = 15
 """Residues of a pose beyond what is placed already, below which they are left to completion."""
 MOST_HELD = 0.5
@@ -66,24 +69,125 @@ def search_templates(
     tuple of Placement
         The given ones, then those of the search, the most certain first.
     """
-    bodies = [b for i, t in enumerate(templates) if not _is_placed(i, t, placements, sequences) for b in _bodies(i, t)]
-    if not bodies or _share_read(placements, fragments, sequences) >= config.most_read:
+    lacking = [(i, t) for i, t in enumerate(templates) if not _is_placed(i, t, placements, sequences)]
+    bodies = [body for i, template in lacking for body in _bodies(i, template)]
+    if not templates or _share_read(placements, fragments, sequences) >= config.most_read:
         return tuple(placements)
     prediction, density = view
     scene = Scene.of(read_contrast(prediction, density), prediction.resolution or USUAL_RESOLUTION)
-    poses: list[Pose] = []
-    for n, body in enumerate(bodies):
-        template = templates[body.template]
-        surely = [p for p in poses if p.body.template == body.template and p.chance <= config.sure_chance]
-        if len(surely) < sequences[template.sequence].copies:
-            told = replace(run, progress=_part_of(run, n, len(bodies)))
-            poses += _poses(body, template, sequences, scene, config, told)
     sure = [replace(p, positions=p.positions - prediction.origin) for p in placements if p.is_sure()]
-    copies = choose_copies(poses, templates, sequences, sure, config)
-    copies = straighten(copies, templates, sequences, scene, config, run)
-    fitted = _fitted(copies, templates, sequences, scene, config, run)
-    new = [_without_placed(placement, sure) for placement in fitted]
-    return (*placements, *(replace(p, positions=p.positions + prediction.origin) for p in new if len(p.numbers)))
+    search = _Search(tuple(templates), tuple(sequences), scene, config, run)
+    found = search.placements(bodies, sure, copies_read(sure, templates, config))
+    new = list(found)
+    while found:
+        lacking = lacking_copies(sequences, [*sure, *new])
+        bent = bent_templates(templates, [p for p in found if lacking[p.sequence]])
+        better = replace(search, templates=tuple(bent.get(i, template) for i, template in enumerate(templates)))
+        found = better.placements([body for i in sorted(bent) for body in _bodies(i, bent[i])], [*sure, *new])
+        new += found
+    return (*placements, *(replace(p, positions=p.positions + prediction.origin) for p in new))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What bodies are searched in, and how."""
+
+    templates: tuple[Template, ...]
+    sequences: tuple[Sequence, ...]
+    scene: Scene
+    config: RigidConfig
+    run: RunConfig
+
+    def placements(
+        self, bodies: Sequences[Body], placed: Sequences[Placement], read: Sequences[Copy] = ()
+    ) -> list[Placement]:
+        """Search for bodies, straighten what is found and what was read, and fit it; what is new of that."""
+        copies = choose_copies(self.poses(bodies), self.templates, self.sequences, placed, self.config)
+        straight = straighten([*copies, *read], self.templates, self.sequences, self.scene, self.config, self.run)
+        new = [_without_placed(p, placed, self.sequences[p.sequence].copies) for p in self.fitted(straight)]
+        return [placement for placement in new if len(placement.numbers)]
+
+    def poses(self, bodies: Sequences[Body]) -> list[Pose]:
+        """Poses of all bodies, but for parts of templates whose copies were found as a whole beyond doubt."""
+        poses: list[Pose] = []
+        for n, body in enumerate(bodies):
+            copies = self.sequences[self.templates[body.template].sequence].copies
+            sure = [p for p in poses if p.body.template == body.template and p.chance <= self.config.sure_chance]
+            if len(sure) < copies:
+                poses += self._poses(body, replace(self.run, progress=_part_of(self.run, n, len(bodies))))
+        return poses
+
+    def _poses(self, body: Body, run: RunConfig) -> list[Pose]:
+        """The best poses of a body, with what chance explains of them."""
+        template = self.templates[body.template]
+        numbers, points = template.numbers[body.members], template.positions[body.members]
+        sides = side_chains(self.sequences[template.sequence].residues, numbers)
+        told = [replace(run, progress=_part_of(run, half, 2)) for half in range(2)]
+        found = self.scene.search((numbers, points, sides), self.config, told[0])
+        mirrored = self.scene.search((numbers, points * [1.0, 1.0, -1.0], sides), self.config, told[1])
+        chance = chance_solutions(*(np.array([score for *_, score in some]) for some in (found, mirrored)))
+        return [
+            Pose(body, template.positions @ rotation.T + shift, float(expected))
+            for (rotation, shift, _), expected in zip(found, chance, strict=True)
+        ]
+
+    def fitted(self, copies: Sequences[Copy]) -> list[Placement]:
+        """Bend the copies to fit the map, and keep the residues that it supports."""
+        bodies = []
+        for copy in copies:
+            template = self.templates[copy.template]
+            numbers, points = with_loops(template.numbers, copy.whole())
+            bodies.append((numbers, points, side_chains(self.sequences[template.sequence].residues, numbers)))
+        bent = self.scene.bend(bodies, self.config, self.run)
+        good = good_support([support for _, support in bent])
+        return [
+            self._placement(copy, held, points, support / good)
+            for copy, (held, *_), (points, support) in zip(copies, bodies, bent, strict=True)
+        ]
+
+    def _placement(self, copy: Copy, held: Ints, points: Points, support: Support) -> Placement:
+        """What the map supports of a fitted copy."""
+        template = self.templates[copy.template]
+        known = np.isin(held, template.numbers[copy.members()])
+        right = right_residues(support, known, self.scene.resolution)
+        kept = right >= self.config.least_right
+        score = -float(np.log(copy.chance()))
+        return Placement(
+            copy.template, template.sequence, held[kept], points[kept], score, types=0.0, right=right[kept]
+        )
+
+
+def lacking_copies(sequences: Sequences[Sequence], placed: Sequences[Placement]) -> list[bool]:
+    """Whether most of a copy of each sequence has no place yet."""
+    held = [sum(len(p.numbers) for p in placed if p.sequence == i) for i in range(len(sequences))]
+    return [n < (sequence.copies - 0.5) * len(sequence.residues) for n, sequence in zip(held, sequences, strict=True)]
+
+
+def bent_templates(templates: Sequences[Template], found: Sequences[Placement]) -> dict[int, Template]:
+    """Templates as the map has bent them where they were found: other copies are likely bent alike.
+
+    Parameters
+    ----------
+    templates : sequence of Template
+    found : sequence of Placement
+        By rigid search.
+
+    Returns
+    -------
+    dict of int to Template
+        By the index of the template, of the placement with most right residues: those that are likely right.
+    """
+    bent: dict[int, Template] = {}
+    for placement in sorted(found, key=lambda p: 0.0 if p.right is None else float(p.right.sum())):
+        if placement.right is None:
+            continue
+        right = placement.right >= LIKELY
+        if right.sum() >= RigidConfig.least_residues:
+            own = replace(
+                templates[placement.template], numbers=placement.numbers[right], positions=placement.positions[right]
+            )
+            bent[placement.template] = own
+    return bent
 
 
 def _share_read(
@@ -122,27 +226,6 @@ def _part_of(run: RunConfig, part: int, parts: int) -> Callable[[int, int], None
     """Progress of one of several searches as progress of all."""
     told = run.progress
     return None if told is None else lambda done, total: told(part * total + done, parts * total)
-
-
-def _poses(
-    body: Body,
-    template: Template,
-    sequences: Sequences[Sequence],
-    scene: Scene,
-    config: RigidConfig,
-    run: RunConfig,
-) -> list[Pose]:
-    """The best poses of a body, with what chance explains of them."""
-    numbers, points = template.numbers[body.members], template.positions[body.members]
-    sides = side_chains(sequences[template.sequence].residues, numbers)
-    told = [replace(run, progress=_part_of(run, half, 2)) for half in range(2)]
-    found = scene.search((numbers, points, sides), config, told[0])
-    mirrored = scene.search((numbers, points * [1.0, 1.0, -1.0], sides), config, told[1])
-    chance = chance_solutions(np.array([score for *_, score in found]), np.array([score for *_, score in mirrored]))
-    return [
-        Pose(body, template.positions @ rotation.T + shift, float(expected))
-        for (rotation, shift, _), expected in zip(found, chance, strict=True)
-    ]
 
 
 def right_residues(support: NDArray[np.float64], known: NDArray[np.bool_], resolution: float) -> Floats:
@@ -226,6 +309,38 @@ def _home(pose: Pose, copies: Sequences[Copy], config: RigidConfig) -> int | Non
     return int(np.argmin(off)) if off and min(off) < config.most_off else None
 
 
+def copies_read(placed: Sequences[Placement], templates: Sequences[Template], config: RigidConfig) -> list[Copy]:
+    """Copies of templates of which parts were placed already, the rest where the template has it to these.
+
+    Parameters
+    ----------
+    placed : sequence of Placement
+        With positions in Angstrom from voxel 0,0,0.
+    templates : sequence of Template
+    config : RigidConfig
+
+    Returns
+    -------
+    list of Copy
+        A pose for every placement of at least `least_residues`.
+    """
+    copies: list[Copy] = []
+    for placement in sorted(placed, key=lambda placement: -len(placement.numbers)):
+        template = templates[placement.template]
+        _, mine, theirs = np.intersect1d(template.numbers, placement.numbers, return_indices=True)
+        if len(mine) < config.least_residues:
+            continue
+        rotation, shift = superpose(template.positions[mine], placement.positions[theirs])
+        pose = Pose(Body(placement.template, mine), template.positions @ rotation.T + shift, CERTAIN)
+        home = _home(pose, copies, config)
+        if home is None:
+            copies.append(Copy(placement.template, (pose,)))
+        else:
+            pose = pose.without(copies[home].members())
+            copies[home] = replace(copies[home], poses=(*copies[home].poses, pose))
+    return copies
+
+
 def _beyond(pose: Pose, placed: Sequences[Placement], templates: Sequences[Template]) -> Pose:
     """The pose without the residues that were placed where it has them."""
     numbers = templates[pose.body.template].numbers
@@ -238,14 +353,16 @@ def _beyond(pose: Pose, placed: Sequences[Placement], templates: Sequences[Templ
     return pose
 
 
-def _without_placed(found: Placement, placed: Sequences[Placement]) -> Placement:
-    """The placement without residues that were placed there before."""
-    new = np.ones(len(found.numbers), np.bool_)
+def _without_placed(found: Placement, placed: Sequences[Placement], copies: int) -> Placement:
+    """The placement without residues that were placed there before, or as often as there are copies."""
+    new, times = np.ones(len(found.numbers), np.bool_), np.zeros(len(found.numbers), np.int64)
     for placement in placed:
         if placement.sequence == found.sequence:
             _, mine, theirs = np.intersect1d(found.numbers, placement.numbers, return_indices=True)
             off = np.linalg.norm(found.positions[mine] - placement.positions[theirs], axis=1)
             new[mine[off < 2 * SAME]] = False
+            times[mine] += 1
+    new &= times < copies
     right = None if found.right is None else found.right[new]
     return replace(found, numbers=found.numbers[new], positions=found.positions[new], right=right)
 
@@ -279,33 +396,3 @@ def _is_wanted(
         if other.sequence == template.sequence:
             held[other.numbers[copy.members()]] += 1
     return bool((held[template.numbers[pose.body.members]] < sequence.copies).mean() > 1 - MOST_SHARED)
-
-
-def _fitted(
-    copies: Sequences[Copy],
-    templates: Sequences[Template],
-    sequences: Sequences[Sequence],
-    scene: Scene,
-    config: RigidConfig,
-    run: RunConfig,
-) -> list[Placement]:
-    """Bend the copies to fit the map, and keep the residues that it supports."""
-    bodies = []
-    for copy in copies:
-        template = templates[copy.template]
-        numbers, points = with_loops(template.numbers, copy.whole())
-        bodies.append((numbers, points, side_chains(sequences[template.sequence].residues, numbers)))
-    bent = scene.bend(bodies, config, run)
-    good = good_support([support for _, support in bent])
-    placements = []
-    for copy, (held, *_), (points, support) in zip(copies, bodies, bent, strict=True):
-        template, chance = templates[copy.template], max(min(pose.chance for pose in copy.poses), 1e-300)
-        right = right_residues(support / good, np.isin(held, template.numbers[copy.members()]), scene.resolution)
-        kept = right >= config.least_right
-        placements.append(
-            Placement(
-                copy.template, template.sequence, held[kept], points[kept], -float(np.log(chance)), 0.0,
-                right=right[kept],
-            )
-        )  # fmt: skip
-    return placements
