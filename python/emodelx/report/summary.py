@@ -289,7 +289,7 @@ def _use_of(index: int, template: Template, placements: Sequence[Placement], mod
     own = [placement for placement in placements if placement.template == index]
     held = {int(number) for placement in own for number in placement.numbers}
     placed = held & {int(number) for number in template.numbers}
-    searched = [placement.score for placement in own if placement.right is not None]
+    searched = [placement.score for placement in own if placement.right is not None and placement.score > 0]
     own_chains = [chain for chain in model.chains if chain.sequence == template.sequence]
     off = [
         np.linalg.norm((chain.positions - chain.reference)[template.numbers], axis=1)

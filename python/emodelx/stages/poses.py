@@ -15,8 +15,8 @@ SIDE_STEP = 0.75
 """Angstrom by which every atom takes the middle of a side chain further out, beyond the first."""
 TAIL = 20
 """Solutions of the mirror image on which the tail of chance is fitted."""
-CERTAIN = 1e-300
-"""Expected number of chance solutions as good as what was read residue by residue."""
+CERTAIN, LEAST_CHANCE = 0.0, 1e-300
+"""Expected number of chance solutions as good as what was read residue by residue, and the least of a search."""
 SAME, MOST_SHARED = 4.0, 0.2
 """Angstrom within which residues are in each other's place, and the share of such residues that a pose may have."""
 
@@ -86,8 +86,8 @@ class Copy:
         return self.whole()[self.members()]
 
     def chance(self) -> float:
-        """Expected number of chance solutions as good as the surest pose that was searched for."""
-        return min((pose.chance for pose in self.poses if pose.chance > CERTAIN), default=CERTAIN)
+        """Expected number of chance solutions as good as the surest pose that was searched for; 1 without any."""
+        return min((pose.chance for pose in self.poses if pose.chance > CERTAIN), default=1.0)
 
     def off(self, pose: Pose) -> float:
         """Distance (root mean square) in Angstrom of a pose from where the template has it to the copy."""
@@ -122,4 +122,4 @@ def chance_solutions(scores: NDArray[np.float64], mirrored: NDArray[np.float64])
     if len(tail) < 3:
         return np.full(len(scores), np.inf)
     scale = max(float((tail[:-1] - tail[-1]).mean()), 1e-6)
-    return (len(tail) - 1) * np.exp(-(scores - tail[-1]) / scale)
+    return np.maximum((len(tail) - 1) * np.exp(-(scores - tail[-1]) / scale), LEAST_CHANCE)

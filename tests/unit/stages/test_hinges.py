@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from emodelx.config import RigidConfig, RunConfig
 from emodelx.demo.fold import fold
-from emodelx.records import Sequence, Template
+from emodelx.records import DensityMap, Placement, Prediction, Sequence, Template
 from emodelx.stages.hinges import (
     MOST_TURN,
     distinct,
@@ -20,6 +20,7 @@ from emodelx.stages.hinges import (
     turns_around,
 )
 from emodelx.stages.poses import Body, Copy, Pose
+from emodelx.stages.rigid import search_templates
 from emodelx.stages.scenes import Scene
 
 RUN = RunConfig(threads=1)
@@ -102,6 +103,22 @@ def test_parts_stay_out_of_others():
     other = Copy(1, (Pose(Body(1, np.arange(TURNED, LENGTH)), CHAIN, 1e-9),))
     copy = straightened(points, scene(), [other])
     np.testing.assert_array_equal(copy.whole(), points)
+
+
+def test_what_was_read_goes_on_across_a_hinge():
+    """The network read the first part; the template bends after it."""
+    values, origin = scene().field, np.array([3.0, -5.0, 1.0])
+    empty = np.zeros(values.shape, np.float32)
+    nothing = np.zeros(0, np.int64), np.zeros((0, 20), np.float32)
+    view = Prediction(empty, empty, *nothing, origin, resolution=5.0), DensityMap(values, origin, np.ones(3))
+    first = np.arange(TURNED)
+    read = Placement(0, 0, first, CHAIN[first] + origin, 200.0, 20.0)
+    template = Template("t", 0, np.arange(LENGTH), bent())
+    before, found = search_templates((read,), (), [SEQUENCE], [template], view, RigidConfig(starts=10), RUN)
+    assert before is read
+    assert found.numbers.min() >= TURNED
+    off = np.linalg.norm(found.positions - origin - CHAIN[found.numbers], axis=1)
+    assert (off < 3).sum() > 0.8 * (LENGTH - TURNED)
 
 
 def test_dips_and_islands_are_forgotten():

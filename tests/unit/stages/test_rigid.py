@@ -11,7 +11,14 @@ from emodelx.config import RigidConfig, RunConfig
 from emodelx.demo.fold import fold
 from emodelx.records import DensityMap, Fragment, Placement, Prediction, Sequence, Template
 from emodelx.stages.poses import Body, Pose, chance_solutions, side_chains
-from emodelx.stages.rigid import choose_copies, right_residues, search_templates
+from emodelx.stages.rigid import (
+    bent_templates,
+    choose_copies,
+    copies_read,
+    lacking_copies,
+    right_residues,
+    search_templates,
+)
 
 RUN = RunConfig(threads=1)
 FAST = RigidConfig(starts=100, turn=1.2)
@@ -139,6 +146,44 @@ def test_what_was_placed_counts_as_a_copy():
     whole = placed(PLACES[0])
     assert choose([pose(PLACES[1])], copies=1, placed=[whole]) == []
     assert len(choose([pose(PLACES[1])], copies=2, placed=[whole])) == 1
+
+
+def test_what_was_read_of_one_copy_comes_together():
+    """Two pieces of one copy, a short one, and one of another copy."""
+    pieces = [np.arange(20), np.arange(20, LENGTH), np.arange(5)]
+    read = [placed(PLACES[0], piece) for piece in pieces] + [placed(PLACES[1], pieces[1])]
+    first, second = copies_read(read, [TEMPLATE], replace(FAST, least_residues=15))
+    assert [len(copy.members()) for copy in (first, second)] == [LENGTH, LENGTH - 20]
+    np.testing.assert_allclose(first.whole(), PLACES[0], atol=1e-6)
+    np.testing.assert_allclose(second.whole(), PLACES[1], atol=1e-6)
+
+
+def test_what_was_read_goes_along_without_chance():
+    (copy,) = copies_read([placed(PLACES[0])], [TEMPLATE], FAST)
+    assert copy.chance() == 1.0
+    searched = replace(copy, poses=(*copy.poses, pose(PLACES[0], np.arange(10), chance=1e-7)))
+    assert searched.chance() == 1e-7
+
+
+def test_copies_are_lacking_until_most_residues_have_a_place():
+    half = placed(PLACES[0], np.arange(LENGTH // 2 - 2))
+    assert lacking_copies([SEQUENCE, replace(SEQUENCE, copies=1)], [placed(PLACES[0]), half]) == [True, True]
+    assert lacking_copies([SEQUENCE], [placed(PLACES[0]), placed(PLACES[1])]) == [False]
+
+
+def test_a_template_is_bent_as_the_map_bends_it():
+    """By the copy with most right residues, and only these."""
+    found = [
+        replace(placed(PLACES[i] + 0.5), right=np.where(np.arange(LENGTH) < end, 0.9, 0.1).astype(np.float32))
+        for i, end in enumerate((60, LENGTH))
+    ]
+    assert bent_templates([TEMPLATE], [replace(found[0], right=None)]) == {}
+    assert bent_templates([TEMPLATE], [replace(found[0], right=found[0].right / 2)]) == {}
+    for placements in (found, found[::-1]):
+        bent = bent_templates([TEMPLATE], placements)[0]
+        assert (len(bent.numbers), bent.sequence, bent.name) == (LENGTH, 0, "t")
+        np.testing.assert_allclose(bent.positions, PLACES[1] + 0.5)
+    assert len(bent_templates([TEMPLATE], found[:1])[0].numbers) == 60
 
 
 def test_domains_of_a_copy_come_together():
