@@ -115,8 +115,12 @@ class TemplateConfig:
 class RigidConfig:
     """Rigid search for templates in the map."""
 
-    most_read: float = 0.8
+    most_read: float = 0.5
     """Share of the residues that were read, from which the templates are not searched for."""
+    most_read_weak: float = 0.8
+    """Share from which nothing goes on from what was read either, in maps of `weak` resolution."""
+    weak: float = 3.8
+    """Angstrom; in finer maps the chain is better followed residue by residue."""
     least_residues: int = 40
     """Fewest residues of what is searched for."""
     turn: float = 0.8

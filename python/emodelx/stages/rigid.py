@@ -69,14 +69,16 @@ def search_templates(
     tuple of Placement
         The given ones, then those of the search, the most certain first.
     """
-    lacking = [(i, t) for i, t in enumerate(templates) if not _is_placed(i, t, placements, sequences)]
-    bodies = [body for i, template in lacking for body in _bodies(i, template)]
-    if not templates or _share_read(placements, fragments, sequences) >= config.most_read:
-        return tuple(placements)
     prediction, density = view
+    share = _share_read(placements, fragments, sequences)
+    weak = (prediction.resolution or 0) >= config.weak
+    if not templates or share >= (config.most_read_weak if weak else config.most_read):
+        return tuple(placements)
     scene = Scene.of(read_contrast(prediction, density), prediction.resolution or USUAL_RESOLUTION)
     sure = [replace(p, positions=p.positions - prediction.origin) for p in placements if p.is_sure()]
     search = _Search(tuple(templates), tuple(sequences), scene, config, run)
+    lacking = [(i, t) for i, t in enumerate(templates) if not _is_placed(i, t, placements, sequences)]
+    bodies = [body for i, template in lacking for body in _bodies(i, template)] if share < config.most_read else []
     found = search.placements(bodies, sure, copies_read(sure, templates, config))
     new = list(found)
     while found:
@@ -151,7 +153,7 @@ class _Search:
         known = np.isin(held, template.numbers[copy.members()])
         right = right_residues(support, known, self.scene.resolution)
         kept = right >= self.config.least_right
-        score = -float(np.log(copy.chance()))
+        score = float(np.log(1 / copy.chance()))
         return Placement(
             copy.template, template.sequence, held[kept], points[kept], score, types=0.0, right=right[kept]
         )
