@@ -20,6 +20,9 @@ LEVELS = (
         "contrast",
         "domains",
         "loops",
+        "poses",
+        "scenes",
+        "hinges",
     ),
     ("stages", "network", "training", "scoring", "report", "tools"),
     ("inputs", "runlog", "search", "stepper"),
@@ -44,6 +47,12 @@ SIDEWAYS = {
     ("folding", "point_groups"),
     ("io", "symmetry"),
     ("loops", "vectors"),
+    ("scenes", "_core"),
+    ("scenes", "contrast"),
+    ("hinges", "poses"),
+    ("hinges", "scenes"),
+    ("hinges", "symmetry"),
+    ("hinges", "vectors"),
 }
 """Imports within a level that are meant."""
 TRAINING_MAY_USE = {"torch", "numpy", "safetensors", *sys.stdlib_module_names}

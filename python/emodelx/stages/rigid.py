@@ -11,11 +11,11 @@ from scipy.spatial import KDTree
 from emodelx.config import RigidConfig, RunConfig
 from emodelx.contrast import USUAL_RESOLUTION, read_contrast
 from emodelx.domains import split_domains
+from emodelx.hinges import straighten
 from emodelx.loops import with_loops
+from emodelx.poses import CERTAIN, MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
 from emodelx.records import DensityMap, Floats, Fragment, Ints, Placement, Points, Prediction, Sequence, Template
-from emodelx.stages.hinges import straighten
-from emodelx.stages.poses import CERTAIN, MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
-from emodelx.stages.scenes import Scene, Support, good_support
+from emodelx.scenes import Scene, Support, good_support
 from emodelx.symmetry import superpose
 
 LIKELY = 0.5

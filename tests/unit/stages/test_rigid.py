@@ -9,8 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from emodelx.config import RigidConfig, RunConfig
 from emodelx.demo.fold import fold
+from emodelx.poses import Body, Pose, chance_solutions, side_chains
 from emodelx.records import DensityMap, Fragment, Placement, Prediction, Sequence, Template
-from emodelx.stages.poses import Body, Pose, chance_solutions, side_chains
 from emodelx.stages.rigid import (
     bent_templates,
     choose_copies,

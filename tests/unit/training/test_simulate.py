@@ -136,7 +136,7 @@ def test_conditions_stay_in_their_ranges(seed):
     conditions = draw_conditions(np.random.default_rng(seed))
     assert 1.9 <= conditions.resolution <= 4.8
     assert 0 <= conditions.solvent <= 1.15
-    assert 0 <= conditions.side_chain_loss <= 0.85
+    assert 0 <= conditions.side_chain_loss <= 1.5
     assert draw_conditions(np.random.default_rng(seed), 2.5).resolution == 2.5
 
 
@@ -146,7 +146,8 @@ def test_side_chains_and_solvent_fade_with_the_resolution():
         return np.mean([getattr(conditions, field) for conditions in drawn])
 
     assert mean("side_chain_b", 4.2) > 2 * (4.2 / 3.2) ** 2 * 0.9 * mean("side_chain_b", 3.2)
-    assert mean("side_chain_loss", 4.2) == pytest.approx(1.7 * mean("side_chain_loss", 3.2))
+    assert mean("side_chain_loss", 3.4) == pytest.approx(2.2 * mean("side_chain_loss", 2.6))
+    assert mean("side_chain_loss", 4.2) == pytest.approx(3 * mean("side_chain_loss", 2.6))
     assert mean("solvent", 4.2) < 0.8 * mean("solvent", 3.2)
 
 

@@ -10,10 +10,10 @@ from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from emodelx.config import RigidConfig, RunConfig
+from emodelx.poses import MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
 from emodelx.records import Ints, Points, Template
 from emodelx.records import Sequence as Residues
-from emodelx.stages.poses import MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
-from emodelx.stages.scenes import Scene, good_support
+from emodelx.scenes import Scene, good_support
 from emodelx.symmetry import superpose
 from emodelx.vectors import unit
 

@@ -9,8 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from emodelx.config import RigidConfig, RunConfig
 from emodelx.demo.fold import fold
-from emodelx.records import DensityMap, Placement, Prediction, Sequence, Template
-from emodelx.stages.hinges import (
+from emodelx.hinges import (
     MOST_TURN,
     distinct,
     even,
@@ -19,9 +18,10 @@ from emodelx.stages.hinges import (
     straighten,
     turns_around,
 )
-from emodelx.stages.poses import Body, Copy, Pose
+from emodelx.poses import Body, Copy, Pose
+from emodelx.records import DensityMap, Placement, Prediction, Sequence, Template
+from emodelx.scenes import Scene
 from emodelx.stages.rigid import search_templates
-from emodelx.stages.scenes import Scene
 
 RUN = RunConfig(threads=1)
 PLAN = "LLLHHHHHHHHHHHHLLLLEEEEEELLLLHHHHHHHHHHHHHHLLLLLHHHHHHHHHHLLLEEEEEELLLHHHHHHHHHHHLLLEEEEEELLLHHHHHHHHHHHHHLL"
