@@ -28,6 +28,7 @@ STIFF = tuple(AMINO_ACIDS.index(letter) for letter in "FWYHR")  # rings and guan
 # Gaussians exist at these B factors (A^2); an atom is shared between the two around its own.
 B_CLASSES = (0.0, 20.0, 45.0, 80.0, 130.0, 220.0, 350.0, 550.0)
 ATOM_B = 24.0  # an atom's own width, as a B factor
+EDGE = 1.5  # voxels that an atom needs towards the edge
 ENVELOPE_SIGMA = 3.0  # A; smoothness of the displaced solvent
 SIDE_CHAIN_LOSS = (2.6, 3.4, 4.2), (0.5, 1.1, 1.5)  # resolutions in A, and the largest loss of side chains there
 
@@ -50,6 +51,8 @@ class Conditions:
         Mean occupancy of Asp and Glu side chains (charge, radiation damage).
     carbonyl_occupancy
         Least occupancy of carbonyl oxygens.
+    motion
+        Root mean square distance of two conformations, of which the map is the mean, from that of the labels; 0: one.
     residue_spread, region_spread
         Spread of the logarithm of the occupancies: from residue to residue, and smoothly from region to region.
     solvent
@@ -77,6 +80,7 @@ class Conditions:
     side_chain_loss: float
     acid_occupancy: float
     carbonyl_occupancy: float
+    motion: float
     residue_spread: float
     region_spread: float
     solvent: float
@@ -105,6 +109,7 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
         side_chain_loss=rng.uniform(0, np.interp(d, *SIDE_CHAIN_LOSS)),
         acid_occupancy=rng.uniform(0.05, 0.8),
         carbonyl_occupancy=0.6,
+        motion=rng.uniform(0, 0.4 * (d - 1.9)),
         residue_spread=rng.uniform(0, 0.18),
         region_spread=rng.uniform(0, 0.15 * d - 0.2),
         solvent=rng.uniform(0, 1.15) * (1 - 0.5 * weak * rng.uniform()),
@@ -143,6 +148,17 @@ def atom_occupancies(atoms: Structure, conditions: Conditions, rng: np.random.Ge
     seen = np.where(atoms.carbonyl, seen * rng.uniform(conditions.carbonyl_occupancy, 1, len(atoms)), seen)
     seen = seen * np.exp(rng.normal(0, conditions.residue_spread, residues))[atoms.residue]
     return (seen * np.exp(conditions.region_spread * _smooth_field(atoms.xyz, rng))).astype(np.float32)
+
+
+def conformations(
+    atoms: Structure, conditions: Conditions, size: int, rng: np.random.Generator
+) -> list[NDArray[np.float32]]:
+    """Where the atoms are in the conformations that the map is the mean of. Shapes (n, 3), in voxels of a cube."""
+    if not conditions.motion:
+        return [atoms.xyz]
+    scale = conditions.motion * np.sqrt(2 / 3)
+    moved = (atoms.xyz + scale * np.stack([_smooth_field(atoms.xyz, rng) for _ in range(3)], axis=1) for _ in range(2))
+    return [np.clip(xyz, EDGE, size - 1 - EDGE).astype(np.float32) for xyz in moved]
 
 
 def _smooth_field(xyz: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -318,7 +334,11 @@ class Scene:
         amplitude = atoms.scattering * atom_occupancies(atoms, self.conditions, rng)
         b_factor = atom_b_factors(atoms, self.conditions, rng)
         amplitude, b_factor = (torch.as_tensor(a, device=self.device) for a in (amplitude, b_factor))
-        transform = molecule_transform(self.xyz, amplitude, b_factor, size)
+        places = conformations(atoms, self.conditions, size, rng)
+        transform = torch.zeros((), device=self.device)
+        for place in places:
+            xyz = torch.as_tensor(place, device=self.device)
+            transform = transform + molecule_transform(xyz, amplitude / len(places), b_factor, size)
         mask = occupied(self.xyz, size).float()
         level = amplitude.sum() / mask.sum().clamp(min=1)
         envelope = self.grid.transform(mask) * self._gaussian(ENVELOPE_SIGMA)

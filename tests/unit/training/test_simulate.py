@@ -15,6 +15,7 @@ from emodelx.training.simulate import (
     Scene,
     atom_b_factors,
     atom_occupancies,
+    conformations,
     draw_conditions,
     fourier_grid,
     molecule_transform,
@@ -95,6 +96,24 @@ def test_acids_and_tips_are_weaker_and_main_chain_is_whole(pack):
     assert seen[acids].max() < seen[others].min()
     b = atom_b_factors(atoms, even, np.random.default_rng(2))
     assert b[atoms.remoteness == 2].mean() > b[atoms.remoteness == 1].mean() > b[amide].mean()
+
+
+def test_conformations_differ_by_the_motion(pack):
+    atoms = window_atoms(pack)
+    still, moving = (replace(draw_conditions(np.random.default_rng(1)), motion=motion) for motion in (0.0, 0.8))
+    (same,) = conformations(atoms, still, 40, np.random.default_rng(2))
+    np.testing.assert_array_equal(same, atoms.xyz)
+    off = [
+        np.linalg.norm(xyz - atoms.xyz, axis=1)
+        for seed in range(20)
+        for xyz in conformations(atoms, moving, 40, np.random.default_rng(seed))
+    ]
+    assert np.sqrt(np.mean(np.square(off))) == pytest.approx(0.8, rel=0.15)
+    first, second = conformations(atoms, moving, 40, np.random.default_rng(3))
+    assert np.abs(first - second).max() > 0.2
+    bonded = np.linalg.norm(np.diff(atoms.xyz, axis=0), axis=1) < 1.6
+    stretched = np.linalg.norm(np.diff(first - atoms.xyz, axis=0), axis=1)[bonded]
+    assert np.median(stretched) < 0.3
 
 
 def test_density_stands_where_the_atoms_are(pack):
