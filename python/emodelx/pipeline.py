@@ -235,7 +235,7 @@ def _tell_templates(templates: list[TemplateUse], log: RunLog) -> None:
         if use.chance is not None:
             log.note(
                 f"{name}: the network reads too little here; {use.searched} pieces were found by rigid search in the "
-                f"map, the surest where chance would give {use.chance:.0e}"
+                f"map, the surest where chance would give {use.chance:.0e}, and bent by up to {use.bent:.1f} A (RMS)"
             )
         if use.contradicted:
             log.warn(f"{name}: residues that lie elsewhere in the map, and were built there: {use.contradicted}")

@@ -13,6 +13,7 @@ from emodelx.report.attention import Concern
 from emodelx.report.unbuilt import Unbuilt
 from emodelx.scoring.built import BuiltScores
 from emodelx.scoring.card import agreement_summary, geometry_summary
+from emodelx.symmetry import superpose
 
 CONTRADICTION = 4.0
 """Angstrom between a residue and where a placed template has it, above which the two contradict each other."""
@@ -97,6 +98,9 @@ class TemplateUse:
         Those of the pieces that rigid search found.
     chance : float or None
         Expected number of chance solutions as good as the surest of those; None without any.
+    bent : float or None
+        Angstrom (root mean square) by which the map bent the template in the one of those that it bent most, hinges
+        among it; None without any.
     """
 
     template: str
@@ -108,6 +112,7 @@ class TemplateUse:
     contradicted: int
     searched: int = 0
     chance: float | None = None
+    bent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -289,7 +294,7 @@ def _use_of(index: int, template: Template, placements: Sequence[Placement], mod
     own = [placement for placement in placements if placement.template == index]
     held = {int(number) for placement in own for number in placement.numbers}
     placed = held & {int(number) for number in template.numbers}
-    searched = [placement.score for placement in own if placement.right is not None and placement.score > 0]
+    searched = [placement for placement in own if placement.right is not None and placement.score > 0]
     own_chains = [chain for chain in model.chains if chain.sequence == template.sequence]
     off = [
         np.linalg.norm((chain.positions - chain.reference)[template.numbers], axis=1)
@@ -305,8 +310,19 @@ def _use_of(index: int, template: Template, placements: Sequence[Placement], mod
         spare=sum(placement.spare for placement in own),
         contradicted=int(sum((distance > CONTRADICTION).sum() for distance in off)),
         searched=len(searched),
-        chance=float(np.exp(-max(searched))) if searched else None,
+        chance=float(np.exp(-max(placement.score for placement in searched))) if searched else None,
+        bent=max(_bending(template, placement) for placement in searched) if searched else None,
     )
+
+
+def _bending(template: Template, placement: Placement) -> float:
+    """How far (root mean square, Angstrom) a placement is from its template laid over it."""
+    _, own, placed = np.intersect1d(template.numbers, placement.numbers, return_indices=True)
+    if not len(own):
+        return 0.0
+    there = placement.positions[placed]
+    rotation, shift = superpose(template.positions[own], there)
+    return float(np.sqrt(((template.positions[own] @ rotation.T + shift - there) ** 2).sum(axis=1).mean()))
 
 
 def score_summary(scores: BuiltScores | None) -> dict[str, float | int | None]:

@@ -11,14 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emodelx.records import DensityMap
+from emodelx.records import DensityMap, Placement, Template
 from emodelx.report.bands import BANDS, UNBUILT_COLOUR
 from emodelx.report.findings import find
 from emodelx.report.page import coverage_bar, write_page
 from emodelx.report.residues import write_residues
 from emodelx.report.result_files import ResultFiles
 from emodelx.report.results import write_models
-from emodelx.report.summary import InputFile, RunReport, chain_coverage, expected_residues, write_report
+from emodelx.report.summary import (
+    InputFile,
+    RunReport,
+    chain_coverage,
+    expected_residues,
+    template_use,
+    write_report,
+)
 from emodelx.report.unmodelled import missing_stretches, write_unmodelled
 from emodelx.report.viewer import surface_level, write_viewer_script
 
@@ -203,3 +210,27 @@ def test_a_draft_starts_empty(tmp_path):
     files = ResultFiles(tmp_path, "m")
     files.draft(tmp_path / "d").model.write_text("left by a killed run")
     assert not list(files.draft(tmp_path / "d").folder.iterdir())
+
+
+def test_templates_say_how_far_they_were_bent(model):
+    """A rigid copy elsewhere is not bent at all; one of two halves, 4 A apart from where it was, is by about 2 A."""
+    numbers = np.arange(4)
+    points = np.array([[0.0, 0, 0], [40, 0, 0], [0, 40, 0], [40, 40, 0]])
+    template = Template("t", 0, numbers, points)
+    turned = points @ np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]).T + 7
+    halves = points + np.array([[0, 0, 0], [0, 0, 0], [0, 4, 0], [0, 4, 0]])
+    right = np.ones(4, np.float32)
+
+    def use(*placements: Placement):
+        (found,) = template_use([template], placements, model)
+        return found
+
+    rigid = Placement(0, 0, numbers, turned, 20.0, 0.0, right=right)
+    assert use(rigid).bent == pytest.approx(0, abs=1e-9)
+    assert use(rigid).chance == pytest.approx(np.exp(-20))
+    both = use(rigid, Placement(0, 0, numbers, halves, 10.0, 0.0, right=right))
+    assert both.bent == pytest.approx(2)
+    assert (both.searched, both.pieces, both.chance) == (2, 2, pytest.approx(np.exp(-20)))
+    along = use(Placement(0, 0, numbers, halves, 0.0, 0.0, right=right))
+    assert (along.searched, along.chance, along.bent) == (0, None, None)
+    assert use(Placement(0, 0, numbers, halves, 50.0, 9.0)).bent is None
