@@ -78,7 +78,7 @@ def search_templates(
     sure = [replace(p, positions=p.positions - prediction.origin) for p in placements if p.is_sure()]
     search = _Search(tuple(templates), tuple(sequences), scene, config, run)
     lacking = [(i, t) for i, t in enumerate(templates) if not _is_placed(i, t, placements, sequences)]
-    bodies = [body for i, template in lacking for body in _bodies(i, template)] if share < config.most_read else []
+    bodies = [body for i, template in lacking for body in _bodies(i, template)]
     found = search.placements(bodies, sure, copies_read(sure, templates, config))
     new = list(found)
     while found:
