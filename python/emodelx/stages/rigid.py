@@ -48,8 +48,9 @@ def search_templates(
     Every template, and its parts where the whole is not found beyond doubt, is correlated with the details of map and
     main chain, in all orientations at all places. The mirror image of a body has its size, its helices and strands,
     and no place in the map: the scores of its best solutions tell what chance gives. Solutions beyond that are taken
-    one by one, the surest first, unless they are in each other's way or too many; what belongs to one copy bends
-    together to fit the map.
+    one by one, the surest first, unless they are in each other's way or too many. Parts of what was found, or read
+    before, that the map does not support are turned about hinges; what belongs to one copy bends together to fit the
+    map. Copies that still lack are searched for with the template as the map has bent it.
 
     Parameters
     ----------
