@@ -1,4 +1,4 @@
-"""Train networks and losses that differ in one thing, all as long, for the table of `docs/training.md`.
+"""Train networks and losses that differ in one thing, all as long, and print a row of a table for each.
 
 Usage: python benches/ablations.py STRUCTURES_FOLDER OUT_FOLDER [--steps 400] [--only NAME ...]
 

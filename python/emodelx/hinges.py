@@ -13,6 +13,7 @@ from emodelx.config import RigidConfig, RunConfig
 from emodelx.poses import MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
 from emodelx.records import Ints, Points, Template
 from emodelx.records import Sequence as Residues
+from emodelx.runs import runs
 from emodelx.scenes import Scene, good_support
 from emodelx.symmetry import superpose
 from emodelx.vectors import unit
@@ -133,7 +134,8 @@ class _Straightener:
 
     def _fit(self, copy: Copy) -> _Fit:
         body = (self.template.numbers, np.ascontiguousarray(copy.whole()), self.sides)
-        ((points, support),) = self.scene.bend([body], self.config, self.run)
+        # without progress: nobody knows how many rounds there will be
+        ((points, support),) = self.scene.bend([body], self.config, replace(self.run, progress=None))
         return _Fit(points, even(support > WELL * good_support([support])))
 
     def _poses(self, part: _Part, fit: _Fit, template: int, others: Sequence[Points]) -> Iterator[Pose]:
@@ -176,17 +178,11 @@ class _Straightener:
 def even(well: Mask) -> Mask:
     """Forget short dips, then what is too short to hold anything."""
     well = well.copy()
-    for first, last in _runs(~well):
+    for first, last in runs(~well):
         well[first:last] |= last - first < RIPPLE
-    for first, last in _runs(well):
+    for first, last in runs(well):
         well[first:last] &= last - first >= LEAST_WELL
     return well
-
-
-def _runs(mask: Mask) -> list[tuple[int, int]]:
-    """First and one beyond the last of every run."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def loose_parts(well: Mask) -> Iterator[_Part]:
@@ -197,7 +193,7 @@ def loose_parts(well: Mask) -> Iterator[_Part]:
     well : ndarray, dtype=bool, shape=(n,)
         Residues that stay.
     """
-    for first, last in _runs(~well):
+    for first, last in runs(~well):
         if last - first < LEAST_LOOSE:
             continue
         lengths = sorted({min(length, last - first) for length in LENGTHS})

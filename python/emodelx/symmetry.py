@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from emodelx.records import Chain, Points
+from emodelx.runs import runs
 
 FLANK = 25
 """Residues on both sides of a gap on which a copy is superposed."""
@@ -98,6 +99,4 @@ def superpose(mobile: Points, target: Points) -> tuple[Points, Points]:
 
 def _gaps(positions: Points) -> list[slice]:
     """Runs of residues without a position."""
-    missing = np.isnan(positions[:, 0])
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(np.int8)))
-    return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+    return [slice(first, end) for first, end in runs(np.isnan(positions[:, 0]))]

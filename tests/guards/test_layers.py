@@ -4,7 +4,7 @@ import ast
 import sys
 
 LEVELS = (
-    ("errors", "constants"),
+    ("errors", "constants", "runs"),
     ("config", "records", "progress", "machine"),
     (
         "_core",

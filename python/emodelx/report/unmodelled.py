@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodelx.records import CalphaModel
+from emodelx.runs import runs
 
 LINE = 60
 
@@ -42,5 +43,4 @@ def missing_stretches(placed: NDArray[np.bool_]) -> list[tuple[int, int]]:
     >>> missing_stretches(np.array([False, True, False, False]))
     [(0, 1), (2, 4)]
     """
-    edges = np.flatnonzero(np.diff(np.concatenate([[1], placed.astype(np.int8), [1]])))
-    return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
+    return runs(~placed)

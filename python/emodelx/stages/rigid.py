@@ -78,8 +78,8 @@ def search_templates(
     scene = Scene.of(read_contrast(prediction, density), prediction.resolution or USUAL_RESOLUTION)
     sure = [replace(p, positions=p.positions - prediction.origin) for p in placements if p.is_sure()]
     search = _Search(tuple(templates), tuple(sequences), scene, config, run)
-    lacking = [(i, t) for i, t in enumerate(templates) if not _is_placed(i, t, placements, sequences)]
-    bodies = [body for i, template in lacking for body in _bodies(i, template)]
+    unplaced = [(i, t) for i, t in enumerate(templates) if not _is_placed(i, t, placements, sequences)]
+    bodies = [body for i, template in unplaced for body in _bodies(i, template)]
     found = search.placements(bodies, sure, copies_read(sure, templates, config))
     new = list(found)
     while found:
