@@ -27,6 +27,8 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // numpy's interface is found now: found at the first call, a Ctrl-C meanwhile would be a panic
+    numpy::PyArray1::<f64>::zeros(module.py(), 0, false);
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(candidates::cluster, module)?)?;
     module.add_function(wrap_pyfunction!(candidates::find_peaks, module)?)?;
