@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from emodelx import __version__
+import emodelx
 from emodelx.cli import build, check, demo, doctor, predict, refine, score, search, templates, train, weights
 from emodelx.errors import EmodelxError, InputError, ResourceError
 
@@ -33,7 +33,7 @@ def root(
 ) -> None:
     """Atomic models from cryo-EM maps and protein sequences."""
     if version:
-        print(f"emodelx {__version__}")
+        print(f"emodelx {emodelx.__version__}")
     elif context.invoked_subcommand is None:
         print(context.get_help())
 

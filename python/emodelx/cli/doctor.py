@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from emodelx import __version__
+import emodelx
 
 LIBRARIES = ("torch", "numpy", "scipy", "gemmi", "safetensors", "typer", "rich")
 
@@ -18,9 +18,7 @@ def doctor() -> None:
 def _program() -> Iterator[tuple[str, str]]:
     from importlib.metadata import version
 
-    import emodelx
-
-    yield "emodelx", f"{__version__} in {Path(emodelx.__file__).parent}"
+    yield "emodelx", f"{emodelx.__version__} in {Path(emodelx.__file__).parent}"
     for library in LIBRARIES:
         yield library, version(library)
 
