@@ -4,7 +4,8 @@ Usage: python scripts/compare_maps.py STRUCTURES_FOLDER MAPS_FOLDER OUT.svg [--o
 
 STRUCTURES_FOLDER holds `val.npz` (docs/training.md); MAPS_FOLDER is that of benches/real_maps.py. Panels: radial
 amplitudes relative to 7 A before and after the rule of the weights; values after normalisation within 2 A of atoms and
-further away; mean value of atoms along side chains, relative to N, CA and C. Simulated: windows of `val` structures.
+further away; mean value of atoms along side chains, relative to N, CA and C; correlation with the density of the model,
+around every Calpha. Simulated: windows of `val` structures, scaled as in training.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import KDTree
 
 from emodelx.io.atoms import read_model
@@ -23,13 +24,21 @@ from emodelx.io.maps import read_map
 from emodelx.network.normalise import SPECTRUM, RadialGrid, normalise
 from emodelx.network.resample import to_working_grid
 from emodelx.pairs import atoms_of
+from emodelx.training.augment import random_scale
+from emodelx.training.labels import make_labels
 from emodelx.training.simulate import Scene, draw_conditions
 from emodelx.training.structures import Structure, StructurePack
 
 SHELLS = np.arange(6, 42)
 """Shells 0.01 1/A wide that are drawn: 15 to 2.4 A."""
 REFERENCE = 14
-EDGES = np.linspace(0, 1, 21)
+EDGES = np.linspace(0, SPECTRUM.ceiling, 26)
+CORRELATIONS = np.linspace(0, 1, 26)
+SPHERE = 4.0
+"""Radius in A of what is correlated around a Calpha."""
+FLAT = 1e-6
+ATOM_WIDTH = 0.225
+"""Standard deviation of an atom in the density of the model, as a part of the resolution."""
 MOST_BONDS = 6
 NEAR = 2.0
 RESOLUTIONS = (3.2, 3.8)
@@ -44,23 +53,43 @@ Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Look:
-    """What is drawn of one map: the curves of the five panels."""
+    """What is drawn of one map: the curves of the six panels."""
 
     raw: np.ndarray
     matched: np.ndarray
     inside: np.ndarray
     outside: np.ndarray
     contrast: np.ndarray
+    agreement: np.ndarray
 
 
-def look_at(values: np.ndarray, atoms: Structure, resolution: float) -> Look:
-    """Measure a map on the 1 A grid with its atoms in voxel coordinates."""
-    seen = normalise(values, SPECTRUM, resolution)
+def look_at(values: np.ndarray, seen: np.ndarray, atoms: Structure, resolution: float) -> Look:
+    """Measure a map on the 1 A grid, as it is and as the network sees it, with its atoms in voxel coordinates."""
     voxels = np.argwhere(np.ones(values.shape, bool))
     near = KDTree(atoms.xyz).query(voxels, distance_upper_bound=NEAR)[0] < NEAR
-    flat = seen.reshape(-1)
+    flat = seen.reshape(-1).clip(EDGES[0], EDGES[-1])
     inside, outside = (np.histogram(flat[chosen], EDGES)[0] / max(chosen.sum(), 1) for chosen in (near, ~near))
-    return Look(spectrum(values), spectrum(seen), inside, outside, contrast(seen, atoms))
+    agreement = np.histogram(local_correlations(seen, atoms, resolution), CORRELATIONS)[0] / max(atoms.calpha.sum(), 1)
+    return Look(spectrum(values), spectrum(seen), inside, outside, contrast(seen, atoms), agreement)
+
+
+def local_correlations(seen: np.ndarray, atoms: Structure, resolution: float) -> np.ndarray:
+    """Correlation of a map with the density of its model within `SPHERE` of every Calpha, float64 ``(n,)``."""
+    points = np.zeros(seen.shape, np.float32)
+    np.add.at(points, tuple(atoms.xyz.round().astype(int).T), atoms.scattering)
+    model = normalise(gaussian_filter(points, ATOM_WIDTH * resolution), SPECTRUM, resolution)
+    reach = np.arange(-int(SPHERE), int(SPHERE) + 1)
+    shifts = np.stack(np.meshgrid(reach, reach, reach, indexing="ij"), axis=-1).reshape(-1, 3)
+    shifts = shifts[(shifts**2).sum(axis=1) <= SPHERE**2]
+    spheres = (shifts + centre for centre in atoms.xyz[atoms.calpha].round().astype(int))
+    kept = (sphere[((sphere >= 0) & (sphere < seen.shape)).all(axis=1)].T for sphere in spheres)
+    return np.array([correlation(seen[tuple(at)], model[tuple(at)]) for at in kept])
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's correlation; 0 where one of both is flat."""
+    flat = min(one.std(), other.std()) < FLAT
+    return 0.0 if flat else float(np.corrcoef(one, other)[0, 1])
 
 
 def spectrum(values: np.ndarray) -> np.ndarray:
@@ -86,7 +115,10 @@ def real_maps(folder: Path, only: list[str]) -> Iterator[tuple[str, Look]]:
         row, resolution = rows[name], float(rows[name]["resolution"])
         grid = to_working_grid(read_map(folder / row["map"]).density)
         atoms = atoms_in(grid.values, folder, row, grid.origin)
-        yield f"EMD-{name}, {resolution:g} A", look_at(grid.values, atoms, resolution)
+        yield (
+            f"EMD-{name}, {resolution:g} A",
+            look_at(grid.values, normalise(grid.values, SPECTRUM, resolution), atoms, resolution),
+        )
 
 
 def atoms_in(values: np.ndarray, folder: Path, row: dict[str, str], origin: np.ndarray) -> Structure:
@@ -114,7 +146,9 @@ def simulated_map(pack: StructurePack, resolution: float, number: int) -> Look:
     residue = np.unique(structure.residue[kept], return_inverse=True)[1].astype(np.int32)
     atoms = structure.select(kept, xyz=xyz[kept].astype(np.float32), residue=residue)
     scene = Scene(atoms, draw_conditions(rng, resolution), SIZE, rng, torch.device("cpu"))
-    return look_at(scene.density().numpy(), atoms, resolution)
+    density = scene.density()
+    labels = make_labels(atoms, SIZE, torch.device("cpu"))
+    return look_at(density.numpy(), random_scale(density, labels.near, rng).numpy(), atoms, resolution)
 
 
 def panel(place: int, title: str, curves: Curves, limits: tuple[float, float]) -> Iterator[str]:
@@ -145,6 +179,7 @@ def drawing(looks: dict[str, Look]) -> str:
         ("values within 2 A of atoms", "inside", middle, (0.0, 0.25)),
         ("values elsewhere", "outside", middle, (0.0, 0.25)),
         ("O, then beta to eta", "contrast", np.arange(MOST_BONDS, dtype=float), (0.0, 1.0)),
+        ("correlation with the model", "agreement", (CORRELATIONS[1:] + CORRELATIONS[:-1]) / 2, (0.0, 0.3)),
     )
     lines = []
     for place, (title, field, x, limits) in enumerate(panels):

@@ -1,4 +1,4 @@
-"""Bring the values of a whole map into ``[0, 1]`` by the rule that a weights file names.
+"""Bring the values of a whole map to the scale of a network, by the rule that its weights file names.
 
 A network reads only what looks like its training data, so the rule belongs to the weights: the program obeys.
 Volumes are ``(nx, ny, nz)`` float32 on the 1 A grid, indexed ``[x, y, z]``.
@@ -37,11 +37,14 @@ class NormalisationRule:
         The value at this percentile becomes 1: of all voxels (``paper``) or of the positive ones.
     cut
         The soft cut stands at this fraction of the resolution (``spectrum`` only).
+    ceiling
+        Larger values become this one.
     """
 
     name: Literal["paper", "published", "spectrum"]
     percentile: float
     cut: float = 0.95
+    ceiling: float = 1.0
 
     @property
     def needs_resolution(self) -> bool:
@@ -51,7 +54,8 @@ class NormalisationRule:
 
 PAPER = NormalisationRule("paper", 99.0)
 PUBLISHED = NormalisationRule("published", 99.9)
-SPECTRUM = NormalisationRule("spectrum", 97.0)
+SPECTRUM = NormalisationRule("spectrum", 97.0, ceiling=2.5)
+"""The rule of new weights."""
 
 
 def normalise(volume: Volume, rule: NormalisationRule, resolution: float | None = None) -> Volume:
@@ -69,10 +73,10 @@ def normalise(volume: Volume, rule: NormalisationRule, resolution: float | None 
     Returns
     -------
     Volume
-        float32 of the same shape, in ``[0, 1]``.
+        float32 of the same shape, from 0 to the rule's ceiling.
     """
     scaled = to_scale(volume, rule, resolution)
-    return np.clip(scaled, 0, 1, out=scaled)
+    return np.clip(scaled, 0, rule.ceiling, out=scaled)
 
 
 def to_scale(volume: Volume, rule: NormalisationRule, resolution: float | None = None) -> Volume:

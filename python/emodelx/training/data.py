@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from emodelx.training.augment import random_ball, random_mask, random_rotation, random_scale
+from emodelx.training.augment import NOISE_RANKS, random_ball, random_mask, random_rotation, random_scale
 from emodelx.training.labels import make_labels
 from emodelx.training.loss import Targets
 from emodelx.training.ranks import ALONE, Ranks
@@ -50,7 +50,7 @@ class WindowConfig:
     resolution: float | None = None
     nucleic_share: float = 0.06
     outer_share: float = 0.12
-    noise_share: float = 0.06
+    noise_share: float = 0.03
     centre_spread: float = 8.0
 
 
@@ -106,7 +106,7 @@ class SimulatedWindows(Windows):
         labels = make_labels(nothing, size, self.device)
         density = Scene(nothing, conditions, size, rng, self.device).noise()
         mask = random_ball(size, rng, self.device)
-        density = random_scale(density * mask, mask > 0.5, rng)
+        density = random_scale(density * mask, mask > 0.5, rng, NOISE_RANKS)
         return density[None], labels.backbone, labels.calpha, labels.amino
 
     def _atoms_of_window(self, rng: np.random.Generator) -> Structure:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from emodelx.network.normalise import SPECTRUM
 from emodelx.network.orientations import ALL, orientations
 from emodelx.network.spectrum import soft_cut, target_log_amplitude
 from emodelx.training.augment import random_mask
@@ -63,7 +64,7 @@ class RealWindows(Windows):
         density = padded.to(self.device)
         inner = (slice(PADDING, PADDING + size),) * 3
         if not self.varied:
-            return density[inner].clamp(0, 1)[None], labels.backbone, labels.calpha, labels.amino
+            return density[inner].clamp(0, SPECTRUM.ceiling)[None], labels.backbone, labels.calpha, labels.amino
         density = disturb(density, pair.resolution, rng)[inner]
         mask, labels = random_mask(atoms, labels, rng)
         density = _rescale(density if mask is None else density * mask, rng)
@@ -107,8 +108,8 @@ def disturb(density: Tensor, resolution: float, rng: np.random.Generator) -> Ten
 
 
 def _rescale(density: Tensor, rng: np.random.Generator) -> Tensor:
-    """Clip to ``[0, 1]`` with the scatter of zero and scale that cutting a map out and masking it brings."""
-    return ((density - rng.uniform(-0.02, 0.06)) * float(np.exp(rng.normal(0, 0.12)))).clamp(0, 1)
+    """Clip with the scatter of zero and scale that cutting a map out and masking it brings."""
+    return ((density - rng.uniform(-0.02, 0.06)) * float(np.exp(rng.normal(0, 0.12)))).clamp(0, SPECTRUM.ceiling)
 
 
 class MixedWindows(Windows):

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from emodelx.constants import AMINO_ACIDS
 from emodelx.network.spectrum import matching_gain, smooth_profile, soft_cut
+from emodelx.training.labels import dilate
 from emodelx.training.structures import Structure
 
 PADDING = 8  # voxels simulated around the window and cut off again
@@ -29,6 +30,7 @@ STIFF = tuple(AMINO_ACIDS.index(letter) for letter in "FWYHR")  # rings and guan
 B_CLASSES = (0.0, 20.0, 45.0, 80.0, 130.0, 220.0, 350.0, 550.0)
 ATOM_B = 24.0  # an atom's own width, as a B factor
 EDGE = 1.5  # voxels that an atom needs towards the edge
+MASK_STEPS, LEAST_FILLED = 2, 0.02  # voxels around atoms that belong to the molecule; least part of a window
 ENVELOPE_SIGMA = 3.0  # A; smoothness of the displaced solvent
 SIDE_CHAIN_LOSS = (2.6, 3.4, 4.2), (0.5, 1.1, 1.5)  # resolutions in A, and the largest loss of side chains there
 
@@ -64,7 +66,7 @@ class Conditions:
     cut_softness
         Width in 1/A of the low-pass at the resolution.
     noise, noise_onset, noise_floor, noise_contrast
-        Noise amplitude; resolution of half correlation over the map's; loss of correlation at low frequency;
+        Noise amplitude in the molecule; resolution of half correlation over the map's; loss of it at low frequency;
         unevenness over the map.
     curve_error, cut_error
         Slope of the error of the radial spectrum (log10 between 8 and 3 A), and wrong estimate of the resolution.
@@ -109,14 +111,14 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
         side_chain_loss=rng.uniform(0, np.interp(d, *SIDE_CHAIN_LOSS)),
         acid_occupancy=rng.uniform(0.05, 0.8),
         carbonyl_occupancy=0.6,
-        motion=rng.uniform(0, 0.4 * (d - 1.9)),
+        motion=rng.uniform(0, 0.55 * (d - 1.9)),
         residue_spread=rng.uniform(0, 0.18),
         region_spread=rng.uniform(0, 0.15 * d - 0.2),
         solvent=rng.uniform(0, 1.15) * (1 - 0.5 * weak * rng.uniform()),
         blobs=rng.uniform(0.4, 1.2) if rng.uniform() < 0.15 else 0.0,
         anisotropy=rng.uniform(0, 140) if rng.uniform() < 0.35 else 0.0,
         cut_softness=rng.uniform(0.02, 0.05),
-        noise=rng.uniform(0.5, 1.4),
+        noise=rng.uniform(0.3, 1.1),
         noise_onset=rng.uniform(1.0, 1.35),
         noise_floor=0.12 * rng.uniform() ** 2,
         noise_contrast=rng.uniform(0.1, 0.6) if rng.uniform() < 0.6 else 0.0,
@@ -372,16 +374,23 @@ class Scene:
         return torch.randn((self.grid.size,) * 3, generator=self.generator, device=self.device)
 
     def _noise(self, transform: Tensor) -> Tensor:
-        """Noise whose power per shell follows from the FSC: ``signal * (1 - FSC) / FSC``."""
+        """Noise whose power per shell follows from the FSC in the molecule: ``signal * (1 - FSC) / FSC``.
+
+        A resolution is read from the FSC within a mask; the noise is everywhere, and has so much more power.
+        """
         grid, now = self.grid, self.conditions
         noise = grid.transform(self._white_noise() * self._noise_level())
-        signal = grid.shell_power(transform)
+        signal = grid.shell_power(transform) / self._filled()
         onset = 1 / (now.resolution * now.noise_onset)
         fsc = torch.sigmoid((onset - grid.shell_radius) / 0.035) * (1 - now.noise_floor)
         fsc = fsc.clamp(0.05, 0.999)
         wanted = torch.minimum(signal * (1 - fsc) / fsc, signal.max())
         amplitude = (wanted / grid.shell_power(noise).clamp(min=1e-12)).sqrt()
         return noise * (now.noise * amplitude)[grid.shell]
+
+    def _filled(self) -> float:
+        """Part of the window that the molecule fills."""
+        return max(float(dilate(occupied(self.xyz, self.grid.size), MASK_STEPS).float().mean()), LEAST_FILLED)
 
     def _noise_level(self) -> Tensor | float:
         """Smooth field of the noise's standard deviation over the window."""

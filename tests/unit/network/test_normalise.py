@@ -55,12 +55,14 @@ def test_published_rule_measures_inside_the_positive_box():
 
 
 @pytest.mark.parametrize("rule", [PAPER, PUBLISHED, SPECTRUM])
-def test_every_rule_gives_float32_between_0_and_1(rule):
-    out = normalise(noise(), rule, 3.0)
+def test_every_rule_gives_float32_between_0_and_its_ceiling(rule):
+    volume = noise()
+    volume[3, 4, 5] = 20 * volume.max()
+    out = normalise(volume, rule, 3.0)
     assert out.dtype == np.float32
     assert out.shape == (24, 30, 26)
     assert out.min() == 0
-    assert out.max() == 1
+    assert out.max() == rule.ceiling
 
 
 @pytest.mark.parametrize("rule", [PAPER, PUBLISHED, SPECTRUM])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from emodelx.training.augment import random_mask, random_rotation, random_scale
+from emodelx.network.normalise import SPECTRUM
+from emodelx.training.augment import MOLECULE_RANKS, NOISE_RANKS, random_mask, random_rotation, random_scale
 from emodelx.training.labels import CALPHA_RADIUS, IGNORED, NONE, OTHER_ATOM, TARGET, dilate, make_labels
 
 CPU = torch.device("cpu")
@@ -112,6 +113,16 @@ def test_scale_brings_the_molecule_to_the_top(atoms):
     labels = make_labels(atoms, SIZE, CPU)
     density = labels.near.float() * 37 + torch.rand(SIZE, SIZE, SIZE)
     scaled = random_scale(density, labels.near, np.random.default_rng(1))
-    assert 0 <= scaled.min() <= scaled.max() <= 1
+    assert 0 <= scaled.min() <= scaled.max() <= SPECTRUM.ceiling
     assert scaled[labels.near].mean() > 0.9
     assert scaled[~labels.near].mean() < 0.1
+
+
+@pytest.mark.parametrize("ranks", [MOLECULE_RANKS, NOISE_RANKS])
+def test_scale_leaves_the_asked_share_below_1(ranks):
+    near = torch.rand(SIZE, SIZE, SIZE) < 0.5
+    density = torch.rand(SIZE, SIZE, SIZE) ** 4  # high values far apart: the shift of the zero hardly counts
+    scaled = [random_scale(density, near, np.random.default_rng(seed), ranks) for seed in range(20)]
+    below = [(one[near] < 1).float().mean().item() for one in scaled]
+    assert ranks[0] - 0.03 < min(below) < max(below) < ranks[1] + 0.03
+    assert np.mean(below) == pytest.approx(np.mean(ranks), abs=0.04)

@@ -52,7 +52,7 @@ def test_a_prepared_map_is_what_the_network_reads(example, prepared):
     (pair,) = load_pairs(prepared)
     density = read_map(example.map).density
     expected, _ = prepare(density, SPECTRUM, 3.0)
-    np.testing.assert_allclose(np.clip(pair.density, 0, 1), expected.values, atol=1e-3)
+    np.testing.assert_allclose(np.clip(pair.density, 0, SPECTRUM.ceiling), expected.values, atol=1e-3)
     assert pair.density.max() > 1
     calphas = np.concatenate([chain.xyz[np.array(chain.names) == "CA"] for chain in example.chains.values()])
     np.testing.assert_allclose(pair.atoms.xyz[pair.atoms.calpha], calphas - density.origin, atol=0.01)

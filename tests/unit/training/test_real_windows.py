@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from emodelx.errors import InputError
+from emodelx.network.normalise import SPECTRUM
 from emodelx.training.data import SimulatedWindows, WindowConfig
 from emodelx.training.labels import IGNORED, TARGET
 from emodelx.training.pairs import RealMap, load_pairs
@@ -56,7 +57,7 @@ def test_labels_stay_with_the_density(pair, varied):
     bright, dark = [], []
     for density, backbone, calpha, amino in (windows[i] for i in range(12)):
         assert density.shape == (1, 16, 16, 16)
-        assert 0 <= density.min() <= density.max() <= 1
+        assert 0 <= density.min() <= density.max() <= SPECTRUM.ceiling
         bright += density[0][backbone == TARGET].tolist()
         dark += density[0][backbone == 0].tolist()
         assert (amino[calpha == TARGET] != IGNORED).all()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import KDTree
 
 from emodelx.constants import AMINO_ACIDS
 from emodelx.training.simulate import (
@@ -131,13 +132,16 @@ def test_same_seed_same_density_other_seed_other_noise(pack):
     assert not torch.allclose(one, other)
 
 
-def test_noise_takes_over_at_the_resolution(pack):
+def test_noise_takes_over_at_the_resolution_inside_the_molecule(pack):
     atoms = window_atoms(pack)
     conditions = replace(draw_conditions(np.random.default_rng(1), 4.0), noise=1.0, noise_onset=1.0, noise_floor=0.0)
     grid = fourier_grid(40, CPU)
     scene = Scene(atoms, conditions, 40, np.random.default_rng(2), CPU)
     signal = scene._molecule() * scene._fall_off()
-    ratio = grid.shell_power(scene._noise(signal)) / grid.shell_power(signal)
+    voxels = np.argwhere(np.ones((40,) * 3))
+    inside = KDTree(atoms.xyz.round()).query(voxels, p=1)[0].reshape((40,) * 3) <= 2
+    noise = grid.volume(scene._noise(signal)) * torch.from_numpy(inside)
+    ratio = grid.shell_power(grid.transform(noise)) / grid.shell_power(signal)
     at = lambda spacing: ratio[int((grid.shell_radius - 1 / spacing).abs().argmin())].item()  # noqa: E731
     assert at(10) < 0.1
     assert 0.5 < at(4) < 2.0

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from emodelx.errors import InputError
+from emodelx.network.normalise import SPECTRUM
 from emodelx.network.unet import Logits, NetworkConfig, build_network
 from emodelx.network.weights import WeightsInfo, load_weights, save_weights
 from emodelx.training import export
@@ -54,7 +55,7 @@ def test_window_shapes_and_range(pack):
     density, *labels = SimulatedWindows(pack, WINDOWS, 4, CPU)[3]
     assert density.shape == (1, 16, 16, 16)
     assert density.dtype == torch.float32
-    assert 0 <= density.min() < density.max() <= 1
+    assert 0 <= density.min() < density.max() <= SPECTRUM.ceiling
     assert [volume.shape for volume in labels] == [(16, 16, 16)] * 3
 
 
