@@ -5,13 +5,15 @@ Usage: python scripts/compare_maps.py STRUCTURES_FOLDER MAPS_FOLDER OUT.svg [--o
 STRUCTURES_FOLDER holds `val.npz` (docs/training.md); MAPS_FOLDER is that of benches/real_maps.py. Panels: radial
 amplitudes relative to 7 A before and after the rule of the weights; values after normalisation within 2 A of atoms and
 further away; mean value of atoms along side chains, relative to N, CA and C; correlation with the density of the model,
-around every Calpha. Simulated: windows of `val` structures, scaled as in training.
+around every Calpha; amplitude around residues of weak density, relative to strong ones, by band of the spectrum.
+Simulated: windows of `val` structures, scaled as in training.
 """
 
 import argparse
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,12 @@ EDGES = np.linspace(0, SPECTRUM.ceiling, 26)
 CORRELATIONS = np.linspace(0, 1, 26)
 SPHERE = 4.0
 """Radius in A of what is correlated around a Calpha."""
+BANDS = (14.0, 7.0, 4.6, 3.2)
+"""Limits in A of the bands in which weak residues are compared with strong ones."""
+WEAK, STRONG = (0.5, 0.7), 0.9
+"""Main-chain density of weak residues, and least of strong ones, as parts of the median."""
+SURROUNDINGS = 2.5
+"""Standard deviation in A of the Gaussian that the power is averaged with."""
 FLAT = 1e-6
 ATOM_WIDTH = 0.225
 """Standard deviation of an atom in the density of the model, as a part of the resolution."""
@@ -53,7 +61,7 @@ Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Look:
-    """What is drawn of one map: the curves of the six panels."""
+    """What is drawn of one map: the curves of the seven panels."""
 
     raw: np.ndarray
     matched: np.ndarray
@@ -61,6 +69,7 @@ class Look:
     outside: np.ndarray
     contrast: np.ndarray
     agreement: np.ndarray
+    fading: np.ndarray
 
 
 def look_at(values: np.ndarray, seen: np.ndarray, atoms: Structure, resolution: float) -> Look:
@@ -70,7 +79,9 @@ def look_at(values: np.ndarray, seen: np.ndarray, atoms: Structure, resolution: 
     flat = seen.reshape(-1).clip(EDGES[0], EDGES[-1])
     inside, outside = (np.histogram(flat[chosen], EDGES)[0] / max(chosen.sum(), 1) for chosen in (near, ~near))
     agreement = np.histogram(local_correlations(seen, atoms, resolution), CORRELATIONS)[0] / max(atoms.calpha.sum(), 1)
-    return Look(spectrum(values), spectrum(seen), inside, outside, contrast(seen, atoms), agreement)
+    return Look(
+        spectrum(values), spectrum(seen), inside, outside, contrast(seen, atoms), agreement, fading(seen, atoms)
+    )
 
 
 def local_correlations(seen: np.ndarray, atoms: Structure, resolution: float) -> np.ndarray:
@@ -105,6 +116,37 @@ def contrast(seen: np.ndarray, atoms: Structure) -> np.ndarray:
     base = heights[atoms.main_chain & ~atoms.carbonyl].mean()
     groups = [atoms.carbonyl, *(atoms.remoteness == bonds for bonds in range(1, MOST_BONDS))]
     return np.array([heights[group].mean() / base if group.any() else np.nan for group in groups])
+
+
+def fading(seen: np.ndarray, atoms: Structure) -> np.ndarray:
+    """Median amplitude around residues of weak density, as a part of that around strong ones, by band; NaN without."""
+    heights = main_chain_heights(seen, atoms)
+    part = heights / np.median(heights)
+    weak, strong = (part >= WEAK[0]) & (part < WEAK[1]), part >= STRONG
+    if not weak.any():
+        return np.full(len(BANDS) - 1, np.nan)
+    at = tuple(atoms.xyz[atoms.calpha].round().astype(int).T)
+    amplitudes = (np.sqrt(power[at]) for power in band_powers(seen))
+    return np.array([np.median(around[weak]) / np.median(around[strong]) for around in amplitudes])
+
+
+def main_chain_heights(seen: np.ndarray, atoms: Structure) -> np.ndarray:
+    """Mean value at N, CA and C of every residue that has a Calpha."""
+    backbone = atoms.main_chain & ~atoms.carbonyl
+    heights = map_coordinates(seen, atoms.xyz[backbone].T, order=1)
+    residues = atoms.residue[backbone]
+    means = np.bincount(residues, heights) / np.maximum(np.bincount(residues), 1)
+    return means[atoms.residue[atoms.calpha]]
+
+
+def band_powers(seen: np.ndarray) -> Iterator[np.ndarray]:
+    """Power of a map around every voxel, band by band."""
+    transform = np.fft.rfftn(seen)
+    nx, ny, nz = seen.shape
+    square = np.fft.fftfreq(nx)[:, None, None] ** 2 + np.fft.fftfreq(ny)[:, None] ** 2 + np.fft.rfftfreq(nz) ** 2
+    for low, high in pairwise(1 / np.array(BANDS)):
+        band = transform * ((square >= low**2) & (square < high**2))
+        yield gaussian_filter(np.fft.irfftn(band, s=seen.shape, axes=(0, 1, 2)) ** 2, SURROUNDINGS)
 
 
 def real_maps(folder: Path, only: list[str]) -> Iterator[tuple[str, Look]]:
@@ -180,6 +222,7 @@ def drawing(looks: dict[str, Look]) -> str:
         ("values elsewhere", "outside", middle, (0.0, 0.25)),
         ("O, then beta to eta", "contrast", np.arange(MOST_BONDS, dtype=float), (0.0, 1.0)),
         ("correlation with the model", "agreement", (CORRELATIONS[1:] + CORRELATIONS[:-1]) / 2, (0.0, 0.3)),
+        ("weak residues, 10, 5.8, 3.9 A", "fading", np.arange(len(BANDS) - 1, dtype=float), (0.0, 1.0)),
     )
     lines = []
     for place, (title, field, x, limits) in enumerate(panels):
@@ -203,7 +246,15 @@ def main() -> None:
     looks = dict([*real_maps(options.maps, options.only), *simulated_maps(options.structures)])
     options.out.write_text(drawing(looks))
     for name, look in looks.items():
-        print(name, "raw at 3.6 A", f"{look.raw[22]:.2f}", "contrast", np.round(look.contrast, 2))
+        print(
+            name,
+            "raw at 3.6 A",
+            f"{look.raw[22]:.2f}",
+            "contrast",
+            np.round(look.contrast, 2),
+            "weak",
+            np.round(look.fading, 2),
+        )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from emodelx.constants import AMINO_ACIDS
 from emodelx.network.spectrum import matching_gain, smooth_profile, soft_cut
-from emodelx.training.labels import dilate
 from emodelx.training.structures import Structure
 
 PADDING = 8  # voxels simulated around the window and cut off again
@@ -30,7 +29,9 @@ STIFF = tuple(AMINO_ACIDS.index(letter) for letter in "FWYHR")  # rings and guan
 B_CLASSES = (0.0, 20.0, 45.0, 80.0, 130.0, 220.0, 350.0, 550.0)
 ATOM_B = 24.0  # an atom's own width, as a B factor
 EDGE = 1.5  # voxels that an atom needs towards the edge
-MASK_STEPS, LEAST_FILLED = 2, 0.02  # voxels around atoms that belong to the molecule; least part of a window
+BURIAL_SIGMA = 5.0  # A; how far around an atom its surroundings count
+REGION_REACH, MOTION_REACH = 20.0, 6.0  # A; over which mobility and displacements change
+MOBILITY_RANGE = 0.05, 8.0
 ENVELOPE_SIGMA = 3.0  # A; smoothness of the displaced solvent
 SIDE_CHAIN_LOSS = (2.6, 3.4, 4.2), (0.5, 1.1, 1.5)  # resolutions in A, and the largest loss of side chains there
 
@@ -43,8 +44,10 @@ class Conditions:
     ----------
     resolution
         Where noise takes over.
-    base_b, b_contrast
-        B factor that the whole molecule shares on average, and how strongly it varies from place to place.
+    base_b
+        B factor of main chains of mean mobility.
+    unrest, exposure
+        Spread of the logarithm of the mobility: by chance, from region to region, and by how exposed atoms are.
     side_chain_b, side_chain_spread
         B factor added per bond from the Calpha, and the spread of its logarithm between residues.
     side_chain_loss
@@ -54,9 +57,12 @@ class Conditions:
     carbonyl_occupancy
         Least occupancy of carbonyl oxygens.
     motion
-        Root mean square distance of two conformations, of which the map is the mean, from that of the labels; 0: one.
-    residue_spread, region_spread
-        Spread of the logarithm of the occupancies: from residue to residue, and smoothly from region to region.
+        Root mean square distance of two conformations, of which the map is the mean, from that of the labels, where
+        the mobility is 1; 0: one conformation.
+    residue_spread
+        Spread of the logarithm of the occupancies from residue to residue.
+    fading
+        Occupancies fall with this power of the mobility.
     solvent
         Scattering of the displaced solvent as a part of the molecule's.
     blobs
@@ -66,7 +72,7 @@ class Conditions:
     cut_softness
         Width in 1/A of the low-pass at the resolution.
     noise, noise_onset, noise_floor, noise_contrast
-        Noise amplitude in the molecule; resolution of half correlation over the map's; loss of it at low frequency;
+        Noise amplitude; resolution of half correlation over the map's; loss of correlation at low frequency;
         unevenness over the map.
     curve_error, cut_error
         Slope of the error of the radial spectrum (log10 between 8 and 3 A), and wrong estimate of the resolution.
@@ -76,7 +82,8 @@ class Conditions:
 
     resolution: float
     base_b: float
-    b_contrast: float
+    unrest: float
+    exposure: float
     side_chain_b: float
     side_chain_spread: float
     side_chain_loss: float
@@ -84,7 +91,7 @@ class Conditions:
     carbonyl_occupancy: float
     motion: float
     residue_spread: float
-    region_spread: float
+    fading: float
     solvent: float
     blobs: float
     anisotropy: float
@@ -105,20 +112,21 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
     return Conditions(
         resolution=d,
         base_b=20.0 * d**1.2 * rng.uniform() ** 1.5,
-        b_contrast=1.3,
+        unrest=rng.uniform(0.2, 0.7),
+        exposure=rng.uniform(0.2, 1.0),
         side_chain_b=1.15 * (1 + weak) * d**2 * rng.uniform() ** 1.5,
         side_chain_spread=0.6,
         side_chain_loss=rng.uniform(0, np.interp(d, *SIDE_CHAIN_LOSS)),
         acid_occupancy=rng.uniform(0.05, 0.8),
         carbonyl_occupancy=0.6,
-        motion=rng.uniform(0, 0.55 * (d - 1.9)),
-        residue_spread=rng.uniform(0, 0.18),
-        region_spread=rng.uniform(0, 0.15 * d - 0.2),
+        motion=rng.uniform(0, 0.8 * (d - 1.9)),
+        residue_spread=rng.uniform(0, 0.12),
+        fading=rng.uniform(0, 0.4),
         solvent=rng.uniform(0, 1.15) * (1 - 0.5 * weak * rng.uniform()),
         blobs=rng.uniform(0.4, 1.2) if rng.uniform() < 0.15 else 0.0,
         anisotropy=rng.uniform(0, 140) if rng.uniform() < 0.35 else 0.0,
         cut_softness=rng.uniform(0.02, 0.05),
-        noise=rng.uniform(0.3, 1.1),
+        noise=rng.uniform(0.3, 1.0),
         noise_onset=rng.uniform(1.0, 1.35),
         noise_floor=0.12 * rng.uniform() ** 2,
         noise_contrast=rng.uniform(0.1, 0.6) if rng.uniform() < 0.6 else 0.0,
@@ -128,18 +136,43 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
     )
 
 
-def atom_b_factors(atoms: Structure, conditions: Conditions, rng: np.random.Generator) -> NDArray[np.float32]:
-    """B factors that vary smoothly over the molecule and grow along the side chains, A^2."""
-    place = conditions.base_b * (1 + np.clip(conditions.b_contrast * _smooth_field(atoms.xyz, rng), -0.9, 3))
+def atom_mobility(
+    xyz: NDArray[np.float32], buried: NDArray[np.float32], conditions: Conditions, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """How mobile the place of each atom is, about 1 on the mean.
+
+    Weak parts of real maps are weak over whole regions, mostly at the surface, and in all bands of the spectrum.
+
+    Parameters
+    ----------
+    xyz
+        ``(n, 3)`` voxel coordinates.
+    buried
+        ``(n,)`` how much of the molecule is around each atom, in any unit.
+    conditions
+    rng
+    """
+    exposed = (buried.mean() - buried) / (buried.std() + 1e-6) if len(buried) else buried
+    field = conditions.unrest * np.sqrt(2) * _smooth_field(xyz, REGION_REACH, rng) + conditions.exposure * exposed
+    return np.clip(np.exp(field), *MOBILITY_RANGE).astype(np.float32)
+
+
+def atom_b_factors(
+    atoms: Structure, mobility: NDArray[np.float32], conditions: Conditions, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """B factors that follow the mobility and grow along the side chains, A^2."""
+    place = conditions.base_b * mobility
     residues = int(atoms.residue.max(initial=0)) + 1
-    mobility = np.exp(rng.normal(0, conditions.side_chain_spread, residues))[atoms.residue]
-    mobility *= np.where(atoms.amino == LYSINE, rng.uniform(1.2, 2.5), 1)
-    mobility *= np.where(np.isin(atoms.amino, STIFF), rng.uniform(0.15, 0.85), 1)
-    b = 8 + place + conditions.side_chain_b * mobility * atoms.remoteness
+    loose = np.exp(rng.normal(0, conditions.side_chain_spread, residues))[atoms.residue]
+    loose *= np.where(atoms.amino == LYSINE, rng.uniform(1.2, 2.5), 1)
+    loose *= np.where(np.isin(atoms.amino, STIFF), rng.uniform(0.15, 0.85), 1)
+    b = 8 + place + conditions.side_chain_b * loose * atoms.remoteness
     return np.clip(b, 2, 500).astype(np.float32)
 
 
-def atom_occupancies(atoms: Structure, conditions: Conditions, rng: np.random.Generator) -> NDArray[np.float32]:
+def atom_occupancies(
+    atoms: Structure, mobility: NDArray[np.float32], conditions: Conditions, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """How much of each atom is seen."""
     residues = int(atoms.residue.max(initial=0)) + 1
     loss = conditions.side_chain_loss * rng.uniform(size=residues)[atoms.residue] * atoms.remoteness / 3
@@ -149,23 +182,23 @@ def atom_occupancies(atoms: Structure, conditions: Conditions, rng: np.random.Ge
     seen = np.where(np.isin(atoms.amino, ACIDS) & (atoms.remoteness > 1), seen * acid, seen)
     seen = np.where(atoms.carbonyl, seen * rng.uniform(conditions.carbonyl_occupancy, 1, len(atoms)), seen)
     seen = seen * np.exp(rng.normal(0, conditions.residue_spread, residues))[atoms.residue]
-    return (seen * np.exp(conditions.region_spread * _smooth_field(atoms.xyz, rng))).astype(np.float32)
+    return (seen * mobility**-conditions.fading).astype(np.float32)
 
 
 def conformations(
-    atoms: Structure, conditions: Conditions, size: int, rng: np.random.Generator
+    atoms: Structure, mobility: NDArray[np.float32], conditions: Conditions, size: int, rng: np.random.Generator
 ) -> list[NDArray[np.float32]]:
     """Where the atoms are in the conformations that the map is the mean of. Shapes (n, 3), in voxels of a cube."""
     if not conditions.motion:
         return [atoms.xyz]
-    scale = conditions.motion * np.sqrt(2 / 3)
-    moved = (atoms.xyz + scale * np.stack([_smooth_field(atoms.xyz, rng) for _ in range(3)], axis=1) for _ in range(2))
-    return [np.clip(xyz, EDGE, size - 1 - EDGE).astype(np.float32) for xyz in moved]
+    scale = conditions.motion * np.sqrt(2 / 3) * np.sqrt(mobility)[:, None]
+    fields = (np.stack([_smooth_field(atoms.xyz, MOTION_REACH, rng) for _ in range(3)], axis=1) for _ in range(2))
+    return [np.clip(atoms.xyz + scale * field, EDGE, size - 1 - EDGE).astype(np.float32) for field in fields]
 
 
-def _smooth_field(xyz: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
-    """A random field with waves of some 12 A and longer at points, mean about 0 and variance about 1/2."""
-    waves = rng.normal(0, 1 / 12, (4, 3))
+def _smooth_field(xyz: NDArray[np.float32], reach: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random field at points that changes over some `reach` A, mean about 0 and variance about 1/2."""
+    waves = rng.normal(0, 1 / reach, (4, 3))
     return np.sin(xyz @ waves.T + rng.uniform(0, 2 * np.pi, 4)).sum(1) / 2
 
 
@@ -333,21 +366,27 @@ class Scene:
     def _molecule(self) -> Tensor:
         """Atoms less the solvent that they displace, plus disordered matter around them."""
         atoms, rng, size = self.atoms, self.rng, self.grid.size
-        amplitude = atoms.scattering * atom_occupancies(atoms, self.conditions, rng)
-        b_factor = atom_b_factors(atoms, self.conditions, rng)
+        mask = self.grid.transform(occupied(self.xyz, size).float())
+        mobility = atom_mobility(atoms.xyz, self._at_atoms(mask * self._gaussian(BURIAL_SIGMA)), self.conditions, rng)
+        amplitude = atoms.scattering * atom_occupancies(atoms, mobility, self.conditions, rng)
+        b_factor = atom_b_factors(atoms, mobility, self.conditions, rng)
         amplitude, b_factor = (torch.as_tensor(a, device=self.device) for a in (amplitude, b_factor))
-        places = conformations(atoms, self.conditions, size, rng)
+        places = conformations(atoms, mobility, self.conditions, size, rng)
         transform = torch.zeros((), device=self.device)
         for place in places:
             xyz = torch.as_tensor(place, device=self.device)
             transform = transform + molecule_transform(xyz, amplitude / len(places), b_factor, size)
-        mask = occupied(self.xyz, size).float()
-        level = amplitude.sum() / mask.sum().clamp(min=1)
-        envelope = self.grid.transform(mask) * self._gaussian(ENVELOPE_SIGMA)
+        level = amplitude.sum() / mask[0, 0, 0].real.clamp(min=1)
+        envelope = mask * self._gaussian(ENVELOPE_SIGMA)
         transform -= self.conditions.solvent * level * envelope
         if self.conditions.blobs:
             transform += self.grid.transform(self._disordered(self.grid.volume(envelope), level))
         return transform
+
+    def _at_atoms(self, transform: Tensor) -> NDArray[np.float32]:
+        """Value of a volume, given its Fourier transform, at every atom."""
+        x, y, z = self.xyz.round().long().clamp(0, self.grid.size - 1).unbind(1)
+        return self.grid.volume(transform)[x, y, z].cpu().numpy()
 
     def _gaussian(self, sigma: float) -> Tensor:
         return torch.exp(-2 * (np.pi * sigma * self.grid.radius) ** 2)
@@ -374,23 +413,16 @@ class Scene:
         return torch.randn((self.grid.size,) * 3, generator=self.generator, device=self.device)
 
     def _noise(self, transform: Tensor) -> Tensor:
-        """Noise whose power per shell follows from the FSC in the molecule: ``signal * (1 - FSC) / FSC``.
-
-        A resolution is read from the FSC within a mask; the noise is everywhere, and has so much more power.
-        """
+        """Noise whose power per shell follows from the FSC: ``signal * (1 - FSC) / FSC``."""
         grid, now = self.grid, self.conditions
         noise = grid.transform(self._white_noise() * self._noise_level())
-        signal = grid.shell_power(transform) / self._filled()
+        signal = grid.shell_power(transform)
         onset = 1 / (now.resolution * now.noise_onset)
         fsc = torch.sigmoid((onset - grid.shell_radius) / 0.035) * (1 - now.noise_floor)
         fsc = fsc.clamp(0.05, 0.999)
         wanted = torch.minimum(signal * (1 - fsc) / fsc, signal.max())
         amplitude = (wanted / grid.shell_power(noise).clamp(min=1e-12)).sqrt()
         return noise * (now.noise * amplitude)[grid.shell]
-
-    def _filled(self) -> float:
-        """Part of the window that the molecule fills."""
-        return max(float(dilate(occupied(self.xyz, self.grid.size), MASK_STEPS).float().mean()), LEAST_FILLED)
 
     def _noise_level(self) -> Tensor | float:
         """Smooth field of the noise's standard deviation over the window."""

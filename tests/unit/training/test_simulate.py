@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial import KDTree
 
 from emodelx.constants import AMINO_ACIDS
 from emodelx.training.simulate import (
@@ -15,6 +14,7 @@ from emodelx.training.simulate import (
     B_CLASSES,
     Scene,
     atom_b_factors,
+    atom_mobility,
     atom_occupancies,
     conformations,
     draw_conditions,
@@ -87,34 +87,40 @@ def window_atoms(pack, size=40):
 def test_acids_and_tips_are_weaker_and_main_chain_is_whole(pack):
     atoms = window_atoms(pack)
     drawn = draw_conditions(np.random.default_rng(1))
-    even = replace(drawn, side_chain_loss=0.4, acid_occupancy=0.2, residue_spread=0.0, region_spread=0.0)
-    seen = atom_occupancies(atoms, even, np.random.default_rng(2))
+    even = replace(drawn, side_chain_loss=0.4, acid_occupancy=0.2, residue_spread=0.0)
+    calm = np.ones(len(atoms), np.float32)
+    seen = atom_occupancies(atoms, calm, even, np.random.default_rng(2))
     amide = atoms.main_chain & ~atoms.carbonyl
     assert seen[amide] == pytest.approx(1)
     acids = np.isin(atoms.amino, [AMINO_ACIDS.index(c) for c in "DE"]) & (atoms.remoteness > 1)
     others = ~np.isin(atoms.amino, [AMINO_ACIDS.index(c) for c in "DE"]) & (atoms.remoteness > 1)
     assert acids.any()
     assert seen[acids].max() < seen[others].min()
-    b = atom_b_factors(atoms, even, np.random.default_rng(2))
+    b = atom_b_factors(atoms, calm, even, np.random.default_rng(2))
     assert b[atoms.remoteness == 2].mean() > b[atoms.remoteness == 1].mean() > b[amide].mean()
 
 
 def test_conformations_differ_by_the_motion(pack):
     atoms = window_atoms(pack)
     still, moving = (replace(draw_conditions(np.random.default_rng(1)), motion=motion) for motion in (0.0, 0.8))
-    (same,) = conformations(atoms, still, 40, np.random.default_rng(2))
+    calm = np.ones(len(atoms), np.float32)
+    (same,) = conformations(atoms, calm, still, 40, np.random.default_rng(2))
     np.testing.assert_array_equal(same, atoms.xyz)
     off = [
         np.linalg.norm(xyz - atoms.xyz, axis=1)
         for seed in range(20)
-        for xyz in conformations(atoms, moving, 40, np.random.default_rng(seed))
+        for xyz in conformations(atoms, calm, moving, 40, np.random.default_rng(seed))
     ]
     assert np.sqrt(np.mean(np.square(off))) == pytest.approx(0.8, rel=0.15)
-    first, second = conformations(atoms, moving, 40, np.random.default_rng(3))
+    first, second = conformations(atoms, calm, moving, 40, np.random.default_rng(3))
     assert np.abs(first - second).max() > 0.2
     bonded = np.linalg.norm(np.diff(atoms.xyz, axis=0), axis=1) < 1.6
     stretched = np.linalg.norm(np.diff(first - atoms.xyz, axis=0), axis=1)[bonded]
     assert np.median(stretched) < 0.3
+    loose = np.where(atoms.xyz[:, 0] > 20, 4, 1).astype(np.float32)
+    (further, _), (near, _) = (conformations(atoms, m, moving, 40, np.random.default_rng(3)) for m in (loose, calm))
+    inner = (loose > 1) & ((atoms.xyz > 6) & (atoms.xyz < 33)).all(axis=1)  # the others may be held at the edge
+    np.testing.assert_allclose((further - atoms.xyz)[inner], 2 * (near - atoms.xyz)[inner], atol=1e-5)
 
 
 def test_density_stands_where_the_atoms_are(pack):
@@ -132,16 +138,13 @@ def test_same_seed_same_density_other_seed_other_noise(pack):
     assert not torch.allclose(one, other)
 
 
-def test_noise_takes_over_at_the_resolution_inside_the_molecule(pack):
+def test_noise_takes_over_at_the_resolution(pack):
     atoms = window_atoms(pack)
     conditions = replace(draw_conditions(np.random.default_rng(1), 4.0), noise=1.0, noise_onset=1.0, noise_floor=0.0)
     grid = fourier_grid(40, CPU)
     scene = Scene(atoms, conditions, 40, np.random.default_rng(2), CPU)
     signal = scene._molecule() * scene._fall_off()
-    voxels = np.argwhere(np.ones((40,) * 3))
-    inside = KDTree(atoms.xyz.round()).query(voxels, p=1)[0].reshape((40,) * 3) <= 2
-    noise = grid.volume(scene._noise(signal)) * torch.from_numpy(inside)
-    ratio = grid.shell_power(grid.transform(noise)) / grid.shell_power(signal)
+    ratio = grid.shell_power(scene._noise(signal)) / grid.shell_power(signal)
     at = lambda spacing: ratio[int((grid.shell_radius - 1 / spacing).abs().argmin())].item()  # noqa: E731
     assert at(10) < 0.1
     assert 0.5 < at(4) < 2.0
@@ -174,13 +177,42 @@ def test_side_chains_and_solvent_fade_with_the_resolution():
     assert mean("solvent", 4.2) < 0.8 * mean("solvent", 3.2)
 
 
-def test_regions_differ_and_neighbours_do_not(pack):
+def test_mobility_differs_by_region_and_exposure(pack):
+    atoms = window_atoms(pack)
+    drawn = draw_conditions(np.random.default_rng(1))
+    nobody = np.ones(len(atoms), np.float32)
+    uneven = replace(drawn, unrest=0.5, exposure=0.0)
+    field = np.log(atom_mobility(atoms.xyz, nobody, uneven, np.random.default_rng(2)))
+    apart = np.linalg.norm(atoms.xyz[:, None] - atoms.xyz, axis=2)
+    difference = np.abs(field[:, None] - field)
+    assert field.std() > 0.1
+    assert difference[(apart > 0) & (apart < 2)].mean() < 0.3 * difference[apart > 15].mean()
+
+    exposed = replace(drawn, unrest=0.0, exposure=0.7)
+    depth = -np.linalg.norm(atoms.xyz - atoms.xyz.mean(0), axis=1)
+    field = np.log(atom_mobility(atoms.xyz, depth, exposed, np.random.default_rng(2)))
+    np.testing.assert_allclose(field, 0.7 * (depth.mean() - depth) / depth.std(), atol=1e-4)
+
+
+def test_what_is_mobile_is_blurred_and_faded(pack):
     atoms = window_atoms(pack)
     quiet = {"side_chain_loss": 0.0, "acid_occupancy": 1.0, "carbonyl_occupancy": 1.0, "residue_spread": 0.0}
-    uneven = replace(draw_conditions(np.random.default_rng(1)), region_spread=0.5, **quiet)
+    conditions = replace(draw_conditions(np.random.default_rng(1)), base_b=30.0, fading=0.5, **quiet)
     amide = atoms.main_chain & ~atoms.carbonyl
-    seen, xyz = np.log(atom_occupancies(atoms, uneven, np.random.default_rng(2))[amide]), atoms.xyz[amide]
-    apart = np.linalg.norm(xyz[:, None] - xyz, axis=2)
-    difference = np.abs(seen[:, None] - seen)
-    assert seen.std() > 0.1
-    assert difference[(apart > 0) & (apart < 2)].mean() < 0.3 * difference[apart > 15].mean()
+    for mobility in (0.25, 1.0, 4.0):
+        places = np.full(len(atoms), mobility, np.float32)
+        assert atom_b_factors(atoms, places, conditions, np.random.default_rng(2))[amide] == pytest.approx(
+            8 + 30 * mobility
+        )
+        seen = atom_occupancies(atoms, places, conditions, np.random.default_rng(2))
+        assert seen[amide] == pytest.approx(mobility**-0.5)
+
+
+def test_buried_atoms_have_more_around_them(pack):
+    atoms = window_atoms(pack)
+    scene = Scene(atoms, draw_conditions(np.random.default_rng(1)), 40, np.random.default_rng(2), CPU)
+    marks = torch.zeros(40, 40, 40)
+    marks[tuple(torch.from_numpy(atoms.xyz).round().long().T)] = 1
+    around = scene._at_atoms(scene.grid.transform(marks) * scene._gaussian(5.0))
+    near = (np.linalg.norm(atoms.xyz[:, None] - atoms.xyz, axis=2) < 8).sum(1)
+    assert np.corrcoef(around, near)[0, 1] > 0.8
