@@ -35,7 +35,8 @@ SHELLS = np.arange(6, 42)
 """Shells 0.01 1/A wide that are drawn: 15 to 2.4 A."""
 REFERENCE = 14
 EDGES = np.linspace(0, SPECTRUM.ceiling, 26)
-CORRELATIONS = np.linspace(0, 1, 26)
+QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+"""Of the correlations with the model, over the residues."""
 SPHERE = 4.0
 """Radius in A of what is correlated around a Calpha."""
 BANDS = (14.0, 7.0, 4.6, 3.2)
@@ -78,7 +79,7 @@ def look_at(values: np.ndarray, seen: np.ndarray, atoms: Structure, resolution: 
     near = KDTree(atoms.xyz).query(voxels, distance_upper_bound=NEAR)[0] < NEAR
     flat = seen.reshape(-1).clip(EDGES[0], EDGES[-1])
     inside, outside = (np.histogram(flat[chosen], EDGES)[0] / max(chosen.sum(), 1) for chosen in (near, ~near))
-    agreement = np.histogram(local_correlations(seen, atoms, resolution), CORRELATIONS)[0] / max(atoms.calpha.sum(), 1)
+    agreement = np.quantile(local_correlations(seen, atoms, resolution), QUANTILES)
     return Look(
         spectrum(values), spectrum(seen), inside, outside, contrast(seen, atoms), agreement, fading(seen, atoms)
     )
@@ -221,7 +222,7 @@ def drawing(looks: dict[str, Look]) -> str:
         ("values within 2 A of atoms", "inside", middle, (0.0, 0.25)),
         ("values elsewhere", "outside", middle, (0.0, 0.25)),
         ("O, then beta to eta", "contrast", np.arange(MOST_BONDS, dtype=float), (0.0, 1.0)),
-        ("correlation with the model", "agreement", (CORRELATIONS[1:] + CORRELATIONS[:-1]) / 2, (0.0, 0.3)),
+        ("correlation with model, quantiles", "agreement", QUANTILES, (0.0, 1.0)),
         ("weak residues, 10, 5.8, 3.9 A", "fading", np.arange(len(BANDS) - 1, dtype=float), (0.0, 1.0)),
     )
     lines = []
@@ -246,15 +247,9 @@ def main() -> None:
     looks = dict([*real_maps(options.maps, options.only), *simulated_maps(options.structures)])
     options.out.write_text(drawing(looks))
     for name, look in looks.items():
-        print(
-            name,
-            "raw at 3.6 A",
-            f"{look.raw[22]:.2f}",
-            "contrast",
-            np.round(look.contrast, 2),
-            "weak",
-            np.round(look.fading, 2),
-        )
+        print(name, "raw at 3.6 A", f"{look.raw[22]:.2f}")
+        for title, values in (("contrast", look.contrast), ("correlation", look.agreement), ("weak", look.fading)):
+            print(f"  {title}", np.round(values, 2))
 
 
 if __name__ == "__main__":

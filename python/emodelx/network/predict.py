@@ -156,7 +156,7 @@ def predict(
     Parameters
     ----------
     density : DensityMap
-        Values in [0, 1] on the 1 A grid, brought there by the rule of the weights.
+        On the 1 A grid, scaled by the rule of the weights.
     network : Trunk or Cascade
         It is moved to the device.
     info : WeightsInfo

@@ -1,6 +1,7 @@
 """The networks that read a density window: one U-Net body and the two ways to serve three tasks with it.
 
-A window is ``(batch, 1, X, Y, Z)`` float32 on the 1 A grid, axes ``x, y, z``, values in ``[0, 1]``.
+A window is ``(batch, 1, X, Y, Z)`` float32 on the 1 A grid, axes ``x, y, z``, scaled by the rule
+of the weights (:mod:`emodelx.network.normalise`).
 Everything that shapes a network stands in :class:`NetworkConfig`, which travels inside the weights file.
 """
 

@@ -45,7 +45,7 @@ class Conditions:
     resolution
         Where noise takes over.
     base_b
-        B factor of main chains of mean mobility.
+        B factor that main chains of mobility 1 have beyond the least.
     unrest, exposure
         Spread of the logarithm of the mobility: by chance, from region to region, and by how exposed atoms are.
     side_chain_b, side_chain_spread
@@ -139,7 +139,7 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
 def atom_mobility(
     xyz: NDArray[np.float32], buried: NDArray[np.float32], conditions: Conditions, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """How mobile the place of each atom is, about 1 on the mean.
+    """How mobile the place of each atom is, about 1 in the median.
 
     Weak parts of real maps are weak over whole regions, mostly at the surface, and in all bands of the spectrum.
 
@@ -376,7 +376,7 @@ class Scene:
         for place in places:
             xyz = torch.as_tensor(place, device=self.device)
             transform = transform + molecule_transform(xyz, amplitude / len(places), b_factor, size)
-        level = amplitude.sum() / mask[0, 0, 0].real.clamp(min=1)
+        level = amplitude.sum() / mask[0, 0, 0].real.clamp(min=1)  # at frequency 0: how many voxels are occupied
         envelope = mask * self._gaussian(ENVELOPE_SIGMA)
         transform -= self.conditions.solvent * level * envelope
         if self.conditions.blobs:
