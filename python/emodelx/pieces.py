@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from emodelx.constants import CA_DISTANCE
-from emodelx.records import Candidates, Fragment, Ints, Placement, Points, Sequence, Template
+from emodelx.records import Candidates, Connection, Fragment, Ints, Placement, Points, Sequence, Template
 from emodelx.symmetry import superpose
 
 SAME_PLACE = 3.0
@@ -47,6 +47,10 @@ class Piece:
     def read(self) -> Points:
         """Where residues are beyond doubt: by fragments, and by the template if it is sure. Shape (length, 3)."""
         return self.points() if self.sure else replace(self, placed=np.full_like(self.placed, np.nan)).points()
+
+    def holds(self, candidate: int) -> bool:
+        """Whether one of the fragments stands on a candidate."""
+        return any((fragment.members == candidate).any() for fragment in self.fragments)
 
     def points(self) -> Points:
         """Where the residues are; fragments come before templates. Shape (length, 3)."""
@@ -91,6 +95,17 @@ def unite(
             homes[0].fragments.append(fragment)
         else:
             pieces.append(Piece(fragment.sequence, [fragment], np.full_like(fragment.positions, np.nan)))
+    return pieces
+
+
+def connect(pieces: list[Piece], connections: Sequences[Connection]) -> list[Piece]:
+    """Put pieces together whose fragments main chain joins, unless they have the same residues."""
+    for connection in connections:
+        ends = [next((p for p in pieces if p.holds(k)), None) for k in (connection.first, connection.second)]
+        if ends[0] is not None and ends[1] is not None and ends[0] is not ends[1]:
+            twice = np.isfinite(ends[0].points()[:, 0]) & np.isfinite(ends[1].points()[:, 0])
+            if twice.sum() <= MOST_TWICE:
+                pieces = _united([ends[0], ends[1]], pieces)
     return pieces
 
 

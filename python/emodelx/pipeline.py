@@ -60,6 +60,7 @@ from emodelx.stages.chains import register_chains
 from emodelx.stages.complete import complete_chains
 from emodelx.stages.composition import correct_composition
 from emodelx.stages.confidence import rate_confidence
+from emodelx.stages.connect import connect_fragments
 from emodelx.stages.copies import count_copies
 from emodelx.stages.extend import extend_ends
 from emodelx.stages.hand import count_turns
@@ -71,6 +72,7 @@ from emodelx.stages.prune import prune_residues
 from emodelx.stages.refine import judge_refinement, refine_model
 from emodelx.stages.register import register_sequences
 from emodelx.stages.rigid import search_templates
+from emodelx.stages.surplus import SURPLUS, keep_told, times_told, untold, with_surplus
 from emodelx.stages.symmetry import agree, symmetry_of_fragments, symmetry_of_map
 from emodelx.stages.templates import place_templates
 from emodelx.stages.thread import thread_gaps
@@ -95,8 +97,6 @@ MAP_ROLES = ("map", "mask", "weights")
 """Inputs that the prediction depends on."""
 LOW_COMPLETENESS = 0.3
 """A model with less of the expected residues than this comes with a warning."""
-SURPLUS = 1.7
-"""Candidates per expected residue above which the map holds more than was told; 1.1 to 1.4 on seven that do not."""
 
 
 @dataclass(frozen=True)
@@ -276,7 +276,6 @@ def run_stages(config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile
     graph = Graph(prediction, found, links, _density(inputs, sources))
     if config.no_sequence:
         return Traced(prediction, found.record, _trace(config, graph, stepper))
-    _tell_surplus(len(found.record), inputs.sequences.sequences, stepper.progress)
     templates = Kept(inputs.templates.templates, _template_key(config, sources))
     read, model = _register(config, inputs, graph, templates, stepper)
     symmetry = symmetry_use(read.symmetry.record, config.symmetry, read.averaged)
@@ -414,8 +413,10 @@ def _register(
 ) -> tuple[Reading, Kept[CalphaModel]]:
     """Where the templates are, and the chains that follow the sequences."""
     step, prediction = stepper.step, graph.prediction
-    given = _kept(inputs.sequences.sequences)
-    read = _read(config, given, graph, templates, stepper)
+    told = _kept(inputs.sequences.sequences)
+    given, symmetric = _with_surplus(config, told, graph, stepper)
+    # Neighbours that a symmetric map shows are read together with what was told, as if --symmetry auto had been given.
+    read = _read(replace(config, symmetry=AUTO) if symmetric else config, given, graph, templates, stepper)
     for sequence in read.sequences.record:
         if not sequence.told:
             stepper.progress.note(f"sequence {sequence.name}: copies counted in the map: {sequence.copies}")
@@ -426,7 +427,8 @@ def _register(
     placed = step(
         "rigid search", search_templates, read.placed, read.fragments, sequences, templates, view, config.rigid
     )
-    chains = step("chains", register_chains, read.fragments, typed, sequences, templates, placed, read.symmetry)
+    connected = step("connections", connect_fragments, read.fragments, typed, links, sequences)
+    chains = step("chains", register_chains, connected, typed, sequences, templates, placed, read.symmetry)
     threaded = step("threading", thread_gaps, chains, typed, links, scores, config.threading)
     bridged = step("bridging", bridge_gaps, threaded, prediction, config.bridging)
     completing = read.symmetry if read.averaged else Kept(Symmetry(), "")
@@ -434,7 +436,26 @@ def _register(
     pruned = step("pruning", prune_residues, completed)
     extended = step("extension", extend_ends, pruned, prediction)
     rated = step("confidence", lambda m, c, s, p, _: rate_confidence(m, c, s, p), extended, typed, sequences, placed)
-    return replace(read, placed=placed), rated
+    kept = step("told-copies", keep_told, rated, told, prediction)
+    return replace(read, placed=placed), kept
+
+
+def _with_surplus(
+    config: BuildConfig, told: Kept[tuple[Sequence, ...]], graph: Graph, stepper: Stepper
+) -> tuple[Kept[tuple[Sequence, ...]], bool]:
+    """The sequences, with the copies that the map holds where it shows far more residues than were told.
+
+    Also whether the map is symmetric, and nobody said anything of that.
+    """
+    found, times = graph.candidates, times_told(graph.candidates.record, told.record)
+    if times <= SURPLUS:
+        return told, False
+    symmetry = stepper.step("symmetry-of-surplus", symmetry_of_map, found, graph.prediction)
+    unknown = _kept(untold(told.record))
+    counted = stepper.step("surplus", count_copies, found, graph.links, unknown, config.registration, config.counting)
+    given = with_surplus(told.record, counted.record, symmetry.record, times)
+    _tell_surplus(times, told.record, given, stepper.progress)
+    return _kept(given), len(symmetry.record) > 1 and config.symmetry is None
 
 
 def _read(
@@ -573,14 +594,22 @@ def _tell_hand(turns: HelixTurns, no_sequence: bool, progress: Progress) -> None
         )
 
 
-def _tell_surplus(candidates: int, sequences: tuple[Sequence, ...], progress: Progress) -> None:
-    """Warn of copies or chains that were not told, since residues of several copies would end up in one chain."""
-    expected = sum(len(sequence.residues) * sequence.copies for sequence in sequences)
-    if all(sequence.told for sequence in sequences) and candidates > SURPLUS * expected:
+def _tell_surplus(times: float, told: tuple[Sequence, ...], found: tuple[Sequence, ...], progress: Progress) -> None:
+    """Say which copies were found beyond those told, or warn of chains that nobody told."""
+    start = f"the map shows about {times:.1f} times as many residues as the sequences have"
+    more = [f for t, f in zip(told, found, strict=True) if f.copies > t.copies]
+    if not more:
         progress.warn(
-            f"the map shows about {candidates / expected:.1f} times as many residues as the sequences have; if it "
-            "holds more copies (--copies NAME=n) or other chains (add their sequences), say so, or chains get mixed up"
+            f"{start}; if it holds more copies (--copies NAME=n) or other chains (add their sequences), say so, or "
+            "chains get mixed up"
         )
+        return
+    counted = ", ".join(f"{s.copies} copies of {s.name}" for s in more)
+    options = " ".join(f"--copies {s.name}={s.copies}" for s in more)
+    progress.warn(
+        f"{start}, and {counted} were counted in it; only the told number is built, nearest to the middle of the map "
+        f"(all: {options})"
+    )
 
 
 def _tell_traced(model: CalphaModel, log: RunLog) -> None:

@@ -465,6 +465,22 @@ class Fragment:
 
 
 @dataclass(frozen=True)
+class Connection:
+    """Two fragments of one chain: the candidate at which the first ends, and that at which the second begins."""
+
+    first: int
+    second: int
+
+
+@dataclass(frozen=True)
+class Connected:
+    """Fragments, and which of them main chain joins."""
+
+    fragments: tuple[Fragment, ...]
+    connections: tuple[Connection, ...] = ()
+
+
+@dataclass(frozen=True)
 class Chain:
     """One copy of a sequence with the residues placed so far.
 

@@ -10,6 +10,8 @@ from emodelx import BuildConfig, build
 from emodelx.config import RunConfig, TemplateConfig
 from emodelx.constants import AMINO_ACIDS, THREE_LETTER
 from emodelx.demo.fold import BACKBONE, fold
+from emodelx.io.structures import read_calphas
+from emodelx.symmetry import superpose
 
 PLAN = "LLL" + "H" * 14 + "LLLL" + "H" * 13 + "LLL" + "E" * 6 + "LLLL"
 COPIES = 3
@@ -131,16 +133,24 @@ def test_without_the_option_copies_are_read_one_by_one(trimer, tmp_path):
     assert not report.symmetry.averaged
 
 
-def test_copies_that_were_not_told_are_missed(trimer, tmp_path):
-    """One copy of three was told."""
+def test_copies_that_were_not_told_are_found_and_left_out(trimer, tmp_path):
+    """One copy of three was told: the others keep their candidates, and only one chain is built."""
     letters = (trimer / "t.fasta").read_text().splitlines()[1]
     (tmp_path / "one.fasta").write_text(f">t|Chain A|planted|none\n{letters}\n")
     config = BuildConfig(
         prediction=trimer / "t.npz", fasta=tmp_path / "one.fasta", output=tmp_path / "m", run=RunConfig(threads=1)
     )
-    (line,) = (line for line in build(config).report.warnings if "as many residues" in line)
+    result = build(config)
+    (line,) = (line for line in result.report.warnings if "as many residues" in line)
     assert line.startswith("the map shows about 2.")
-    assert "--copies NAME=n" in line
+    assert "3 copies of t were counted" in line
+    assert "--copies t=3" in line
+    (chain,) = read_calphas(result.files.model)
+    (truth,) = read_calphas(trimer / "predicted.pdb")
+    rotation, shift = superpose(truth.positions[chain.numbers - 1], chain.positions)
+    error = np.linalg.norm(truth.positions[chain.numbers - 1] @ rotation.T + shift - chain.positions, axis=1)
+    assert len(error) > 0.85 * len(letters)
+    assert (error < 3).mean() > 0.95, "residues of one copy"
 
 
 def test_copies_that_were_told_are_not(trimer, tmp_path):

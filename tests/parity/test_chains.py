@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from emodelx import _core
 from emodelx.config import RunConfig
 from emodelx.point_groups import rotations_of
-from emodelx.records import Candidates, Fragment, Provenance, Sequence, Symmetry
+from emodelx.records import Candidates, Connected, Fragment, Provenance, Sequence, Symmetry
 from emodelx.stages.chains import register_chains
 
 
@@ -165,7 +165,7 @@ def test_fragments_become_chains():
     one = Fragment(0, 1, np.arange(1, 16), np.full(15, 0.9, np.float32))
     two = Fragment(0, 14, np.array([14, -1, *range(16, 28)]), np.full(14, 0.5, np.float32))
     sequences = (Sequence("s", "A" * 30, ("X",), 1), Sequence("t", "G" * 5, (), 2))
-    model = register_chains([one, two], candidates, sequences, (), (), Symmetry(), RunConfig(threads=1))
+    model = register_chains(Connected((one, two)), candidates, sequences, (), (), Symmetry(), RunConfig(threads=1))
     assert [(c.sequence, c.name) for c in model.chains] == [(0, "X"), (1, "A"), (1, "B")]
     first, *empty = model.chains
     assert first.candidates.tolist() == [-1, *range(1, 28), -1, -1]

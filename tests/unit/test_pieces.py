@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from emodelx.pieces import attach, lay, unite, without_contradiction
-from emodelx.records import Candidates, Fragment, Placement, Sequence, Template
+from emodelx.pieces import attach, connect, lay, unite, without_contradiction
+from emodelx.records import Candidates, Connection, Fragment, Placement, Sequence, Template
 
 LENGTH = 60
 LINE = np.arange(LENGTH)[:, None] * np.array([3.0, 1.0, 0.0]) + np.sin(np.arange(LENGTH))[:, None] * [0, 2, 3]
@@ -91,3 +91,17 @@ def test_residues_of_a_template_that_stand_alone_are_not_believed():
     (piece,) = unite([], [Placement(0, 0, numbers, LINE[numbers], 90.0, 9.0)], [], sequences())
     held = np.flatnonzero(np.isfinite(piece.placed[:, 0]))
     np.testing.assert_array_equal(held, [*range(20), *range(50, 55)])
+
+
+def test_fragments_that_main_chain_joins_are_one_piece():
+    pieces = unite([fragment(0, 12), fragment(20, 30, copy=1), fragment(40, 50)], [], [], sequences(2))
+    joined = connect(pieces, [Connection(11, LENGTH + 20)])
+    assert len(joined) == 2
+    assert [len(piece.fragments) for piece in joined] == [2, 1]
+    assert len(connect(joined, [Connection(LENGTH + 29, 40)])) == 1, "one after the other"
+
+
+def test_fragments_with_the_same_residues_are_not_joined():
+    pieces = unite([fragment(0, 12), fragment(5, 30, copy=1)], [], [], sequences(2))
+    assert len(connect(pieces, [Connection(11, LENGTH + 5)])) == 2
+    assert len(connect(pieces, [Connection(55, LENGTH + 5)])) == 2, "nothing ends there"

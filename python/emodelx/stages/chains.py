@@ -10,12 +10,12 @@ from emodelx.config import RunConfig
 from emodelx.folding import assign_copies
 from emodelx.images import sort_residues
 from emodelx.io.chain_names import name_chains
-from emodelx.pieces import Piece, attach, lay, spread, unite, without_contradiction
+from emodelx.pieces import Piece, attach, connect, lay, spread, unite, without_contradiction
 from emodelx.records import (
     CalphaModel,
     Candidates,
     Chain,
-    Fragment,
+    Connected,
     Placement,
     Points,
     Provenance,
@@ -30,7 +30,7 @@ LEAST_FOUND = 0.25
 
 
 def register_chains(
-    fragments: Sequences[Fragment],
+    connected: Connected,
     candidates: Candidates,
     sequences: Sequences[Sequence],
     templates: Sequences[Template],
@@ -46,7 +46,8 @@ def register_chains(
 
     Parameters
     ----------
-    fragments : sequence of Fragment
+    connected : Connected
+        The fragments; those that main chain joins are together from the start, too.
     candidates : Candidates
     sequences : sequence of Sequence
     templates : sequence of Template
@@ -63,9 +64,9 @@ def register_chains(
         Fragments in excess of the copies are left out. With templates every chain has a reference.
     """
     placements = [placement for placement in placements if not placement.spare]
-    laid = [lay(fragment, candidates, len(sequences[fragment.sequence].residues)) for fragment in fragments]
+    laid = [lay(fragment, candidates, len(sequences[fragment.sequence].residues)) for fragment in connected.fragments]
     laid = without_contradiction(laid, [placement for placement in placements if placement.is_sure()], sequences)
-    pieces = unite(laid, placements, templates, sequences)
+    pieces = connect(unite(laid, placements, templates, sequences), connected.connections)
     anchors = [piece for piece in pieces if piece.fragments or piece.sure]
     copy_of = assign_copies(anchors, sequences, candidates, symmetry, run)
     chains = []

@@ -1,7 +1,8 @@
 //! Chain registration (Algorithm 1 of the paper): which copy of its sequence each fragment belongs to.
 //!
-//! Fragments join to chains by two kinds of evidence: connectivity (their ends are as far apart as the residues
-//! between them span) and symmetry (together they superpose on a chain that is already joined).
+//! Fragments join to chains by three kinds of evidence: connectivity (their ends are as far apart as the residues
+//! between them span), packing (all their residues lie as near to each other as in one chain) and symmetry (together they
+//! superpose on a chain that is already joined).
 
 use std::cmp::Ordering;
 
@@ -19,8 +20,8 @@ pub struct Piece {
     pub points: Vec<Option<Point>>,
 }
 
-/// Log-odds from which connectivity alone joins two parts, and from which connectivity and symmetry do; at last
-/// whatever can be joined is.
+/// Log-odds from which connectivity alone joins two parts, and from which all evidence does; at last whatever can be
+/// joined is.
 const SURE: f64 = 4.0;
 const LIKELY: f64 = 3.0;
 /// Motions nearer than this are one: the largest difference of their matrices, and of their shifts in thousands of Angstrom.
@@ -31,6 +32,13 @@ const MOST_ENDS: f64 = 6.0;
 const FRAYED: usize = 2;
 /// Residues by which pieces of one chain may overlap, because one of them went too far.
 const OVERLAP: usize = 4;
+/// Residues of each of two parts of which all pairs are looked at, the weight of their mean log-odds, and the bound of one:
+/// over a long gap the ends alone tell little, and pairs depend on each other.
+const PACKED: usize = 8;
+const PACKING_WEIGHT: f64 = 8.0;
+const MOST_PAIR: f64 = 6.0;
+/// Fewest residues apart that a pair counts as, so that residues of frayed ends may lie anywhere near.
+const LEAST_APART: usize = 3;
 /// Residues further apart than this leave room for another piece between them.
 const ROOM: usize = 5;
 /// Residues that the larger and the smaller of two parts must share with a model.
@@ -62,7 +70,7 @@ pub fn assign(
         join(&mut parts, &images, Part::connectivity, SURE, monitor)?;
         for least in [LIKELY, f64::MIN] {
             let models = largest(&parts);
-            join(&mut parts, &images, |a, b| Some(a.connectivity(b)? + a.symmetry(b, &models)), least, monitor)?;
+            join(&mut parts, &images, |a, b| a.evidence(b, &models), least, monitor)?;
         }
         sort_by_size(&mut parts);
         for (copy, part) in parts.iter().take(copies).enumerate() {
@@ -161,6 +169,28 @@ impl Part {
     /// Log-odds of the distances over the gaps where the two parts follow each other; None where they overlap.
     fn connectivity(&self, other: &Part) -> Option<f64> {
         self.gaps(other, FRAYED, |log_odds| log_odds)
+    }
+
+    /// All evidence that the two parts are of one chain; None where they cannot be.
+    fn evidence(&self, other: &Part, models: &[Part]) -> Option<f64> {
+        let connectivity = self.connectivity(other).filter(|log_odds| log_odds.is_finite())?;
+        Some(connectivity + PACKING_WEIGHT * self.packing(other) + self.symmetry(other, models))
+    }
+
+    /// Mean log-odds of the distances between residues of the two parts.
+    fn packing(&self, other: &Part) -> f64 {
+        let pairs = self.sample().flat_map(|mine| other.sample().map(move |its| (mine, its)));
+        let log_odds = pairs.map(|((i, p), (j, q))| {
+            let apart = squared_distance(p, q).sqrt();
+            span_log_odds(apart, i.abs_diff(*j).max(LEAST_APART)).clamp(-MOST_PAIR, MOST_PAIR)
+        });
+        let (count, total) = log_odds.fold((0, 0.0), |(n, sum), l| (n + 1, sum + l));
+        total / f64::from(count)
+    }
+
+    /// Residues evenly along the part.
+    fn sample(&self) -> impl Iterator<Item = &(usize, Point)> {
+        self.residues.iter().step_by(self.size().div_ceil(PACKED))
     }
 
     /// What the very ends at the gaps tell about images; they may be wrong, so that it is bounded.
@@ -345,6 +375,20 @@ mod tests {
         let quarter = Motion { rotation: [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], shift: [0.0; 3] };
         assert!(assign(&pieces, &[1], &[Motion::IDENTITY, quarter], &Monitor::default()).is_err());
         assert!(assign(&pieces, &[1], &[], &Monitor::default()).is_err());
+    }
+
+    #[test]
+    fn over_a_long_gap_what_packs_belongs_together() {
+        let first = Part::new(0, &piece(0, 12, 0.0));
+        let back = |y: f64| {
+            let points = (0..12).map(|i| Some([3.3 * f64::from(11 - i), y, 0.0])).collect();
+            Part::new(1, &Piece { sequence: 0, start: 60, points })
+        };
+        let (beside, away) = (back(10.0), back(45.0));
+        assert!(first.evidence(&beside, &[]).unwrap() > first.evidence(&away, &[]).unwrap() + 4.0);
+        assert!(first.packing(&beside) > 1.0 && first.packing(&away) < 0.0);
+        assert!((first.packing(&beside) - beside.packing(&first)).abs() < 1e-12);
+        assert_eq!(first.evidence(&back(400.0), &[]), None, "out of reach");
     }
 
     #[test]

@@ -16,6 +16,7 @@ FRAYED = 2
 MOST_ENDS = 6.0
 OVERLAP = 4
 SHARED = (12, 4)
+PACKED, PACKING_WEIGHT, MOST_PAIR, LEAST_APART = 8, 8.0, 6.0, 3
 MODELS = 4
 SYMMETRY_ERROR, LEAST_SYMMETRY = 2.5, -6.0
 SURROUNDINGS = 60.0
@@ -27,7 +28,7 @@ def assign(fragments, copies):
     parts = joined(parts, connectivity, SURE)
     for least in (LIKELY, -np.inf):
         models = by_size(parts)[:MODELS]
-        parts = joined(parts, lambda a, b: connectivity(a, b) + symmetry(a, b, models), least)  # noqa: B023 - used at once
+        parts = joined(parts, lambda a, b: evidence(a, b, models), least)  # noqa: B023 - used at once
     copy_of = {i: copy for copy, part in enumerate(by_size(parts)[:copies]) for i in part.members}
     return [copy_of.get(i) for i in range(len(fragments))]
 
@@ -38,7 +39,7 @@ def assign_images(fragments, copies, images):
     parts = joined_images(parts, connectivity, SURE, images)
     for least in (LIKELY, -np.inf):
         models = by_size(parts)[:MODELS]
-        parts = joined_images(parts, lambda a, b: connectivity(a, b) + symmetry(a, b, models), least, images)  # noqa: B023 - used at once
+        parts = joined_images(parts, lambda a, b: evidence(a, b, models), least, images)  # noqa: B023 - used at once
     place = {i: (copy, image) for copy, part in enumerate(by_size(parts)[:copies]) for i, image in part.members}
     return [place.get(i) for i in range(len(fragments))]
 
@@ -122,6 +123,23 @@ def ends(a, b):
 def connectivity(a, b):
     """Log-odds of the distances between neighbours along the sequence of which one is in `a` and one in `b`."""
     return gaps(a, b, FRAYED, lambda log_odds: log_odds, -np.inf)
+
+
+def evidence(a, b, models):
+    """All log-odds that two parts are of one chain; those of packing and symmetry only where they can be."""
+    connected = connectivity(a, b)
+    if connected == -np.inf:
+        return -np.inf
+    return connected + PACKING_WEIGHT * packing(a, b) + symmetry(a, b, models)
+
+
+def packing(a, b):
+    """Mean log-odds of the distances between every n-th residue of one part and of the other."""
+    sampled = [part.residues[:: -(-len(part.residues) // PACKED)] for part in (a, b)]
+    pairs = [
+        span_log_odds(np.linalg.norm(p - q), max(abs(i - j), LEAST_APART)) for i, p in sampled[0] for j, q in sampled[1]
+    ]
+    return np.mean(np.clip(pairs, -MOST_PAIR, MOST_PAIR))
 
 
 def gaps(a, b, frayed, weigh, impossible):
