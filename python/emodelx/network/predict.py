@@ -199,14 +199,13 @@ def predict(
 def _to_prediction(stitcher: Stitcher, density: DensityMap, info: WeightsInfo, type_floor: float) -> Prediction:
     """Keep the types of the voxels that can belong to a candidate, in the order of `AMINO_ACIDS`."""
     ca_prob, bb_prob = stitcher.ca_prob.cpu().numpy(), stitcher.bb_prob.cpu().numpy()
-    known, type_prob = stitcher.types()
-    wanted = np.isin(known, type_voxels(ca_prob, type_floor), assume_unique=True)
+    known, type_prob = stitcher.types(type_voxels(ca_prob, type_floor))
     columns = [info.amino_order.index(letter) for letter in AMINO_ACIDS]
     return Prediction(
         ca_prob,
         bb_prob,
-        known[wanted],
-        np.ascontiguousarray(type_prob[wanted][:, columns]),
+        known,
+        np.ascontiguousarray(type_prob[:, columns]),
         density.origin,
         info.calpha_threshold,
     )
@@ -280,8 +279,13 @@ class Stitcher:
         _, ny, nz = self.plan.shape
         self._type_parts.append((((x * ny + y) * nz + z).cpu(), (amino[:, keep] * share[keep]).T.cpu()))
 
-    def types(self) -> tuple[Ints, Floats]:
-        """Return the voxels with known types and their probabilities.
+    def types(self, wanted: Ints) -> tuple[Ints, Floats]:
+        """Return the types at those of the wanted voxels around which any were noted, and forget what was noted.
+
+        Parameters
+        ----------
+        wanted : ndarray, dtype=int64
+            Flat C-order indices, ascending.
 
         Returns
         -------
@@ -290,12 +294,20 @@ class Stitcher:
         ndarray, dtype=float32, shape=(m, 20)
             Each row adds up to 1.
         """
-        if not self._type_parts:
-            return np.empty(0, np.int64), np.empty((0, len(AMINO_ACIDS)), np.float32)
-        voxels, parts = (torch.cat(column) for column in zip(*self._type_parts, strict=True))
-        voxels, row = voxels.unique(return_inverse=True)
-        total = torch.zeros(len(voxels), parts.shape[1]).index_add_(0, row, parts)
-        return voxels.numpy(), (total / total.sum(dim=1, keepdim=True)).numpy()
+        place = torch.full((self.volume.numel(),), -1, dtype=torch.int32)
+        place[torch.from_numpy(wanted)] = torch.arange(len(wanted), dtype=torch.int32)
+        total = torch.zeros(len(wanted), len(AMINO_ACIDS))
+        # In a map of noise these take gigabytes: what was added is given back at once.
+        self._type_parts.reverse()
+        while self._type_parts:
+            voxels, types = self._type_parts.pop()
+            row = place[voxels]
+            total.index_add_(0, row[row >= 0], types[row >= 0])
+        weight = total.sum(dim=1)
+        known = weight > 0
+        if not known.all():
+            wanted, total, weight = wanted[known.numpy()], total[known], weight[known]
+        return wanted, total.div_(weight[:, None]).numpy()
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_what_the_network_says_of_a_voxel_comes_out_at_this_voxel(shape, window,
     stitcher = stitch(volume, TilePlan.cover(shape, window, overlap), voxelwise, batch)
     np.testing.assert_allclose(stitcher.ca_prob.numpy(), volume, rtol=1e-5)
     np.testing.assert_allclose(stitcher.bb_prob.numpy(), volume**2, rtol=1e-5)
-    voxels, type_prob = stitcher.types()
+    voxels, type_prob = stitcher.types(np.arange(volume.size))
     assert (voxels == np.arange(volume.size)).all()
     np.testing.assert_allclose(type_prob, typed(torch.from_numpy(volume.ravel())).T.numpy(), rtol=1e-4)
 
@@ -126,11 +126,22 @@ def test_sparse_types_equal_the_dense_twin(shape, floor):
     plan = TilePlan.cover(shape, 12, 0.25)
     stitcher = stitch(volume, plan, by_place, floor=floor)
     ca, known, types = dense_stitch(volume, plan, floor)
-    voxels, type_prob = stitcher.types()
+    voxels, type_prob = stitcher.types(np.arange(volume.size))
     np.testing.assert_allclose(stitcher.ca_prob.numpy(), ca, atol=1e-5)
     assert (voxels == np.flatnonzero(known)).all()
     np.testing.assert_allclose(type_prob, types[:, known].T, atol=1e-4)
     assert type_prob.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_only_the_types_of_wanted_voxels_are_put_together():
+    volume, wanted = random_map((20, 9, 31)), np.arange(7, 20 * 9 * 31, 11)
+    plan = TilePlan.cover(volume.shape, 12, 0.25)
+    voxels, type_prob = stitch(volume, plan, by_place, floor=0.8).types(np.arange(volume.size))
+    of_wanted, their_prob = stitch(volume, plan, by_place, floor=0.8).types(wanted)
+    both = np.isin(voxels, wanted)
+    assert 0 < both.sum() < len(wanted), "some wanted voxels have no types"
+    assert (of_wanted == voxels[both]).all()
+    np.testing.assert_array_equal(their_prob, type_prob[both])
 
 
 def test_a_map_of_one_window_is_read_as_the_network_reads_it(network):
