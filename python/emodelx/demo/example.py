@@ -27,7 +27,7 @@ CONDITIONS = Conditions(
     resolution=3.0, base_b=40.0, unrest=0.3, exposure=0.3, side_chain_b=4.0, side_chain_spread=0.5, side_chain_loss=0.2,
     acid_occupancy=0.4, carbonyl_occupancy=0.7, motion=0.0, residue_spread=0.1, fading=0.1, solvent=0.7,
     blobs=0.0, anisotropy=0.0, cut_softness=0.03, noise=0.8, noise_onset=1.15, noise_floor=0.02, noise_contrast=0.3,
-    curve_error=0.0, cut_error=1.0, low_frequency=0.0,
+    curve_error=0.0, cut_error=1.0, low_frequency=0.0, ripple=0.0, evening=0.0,
 )  # fmt: skip
 """A good map at 3 A."""
 

@@ -33,6 +33,7 @@ BURIAL_SIGMA = 5.0  # A; how far around an atom its surroundings count
 REGION_REACH, MOTION_REACH = 20.0, 6.0  # A; over which mobility and displacements change
 MOBILITY_RANGE = 0.05, 8.0
 ENVELOPE_SIGMA = 3.0  # A; smoothness of the displaced solvent
+EVENING_SIGMA = 6.0  # A; over which local contrast is measured
 SIDE_CHAIN_LOSS = (2.6, 3.4, 4.2), (0.5, 1.1, 1.5)  # resolutions in A, and the largest loss of side chains there
 
 
@@ -78,6 +79,10 @@ class Conditions:
         Slope of the error of the radial spectrum (log10 between 8 and 3 A), and wrong estimate of the resolution.
     low_frequency
         log10 factor of everything coarser than 12 A; unsharpened maps of weak resolution have far too much of it.
+    ripple
+        Spread of what else the radial spectrum of a part of the map differs by from that of the whole, log10.
+    evening
+        Power of the local contrast that is taken away, as local sharpening and networks that enhance maps do.
     """
 
     resolution: float
@@ -103,6 +108,8 @@ class Conditions:
     curve_error: float
     cut_error: float
     low_frequency: float
+    ripple: float
+    evening: float
 
 
 def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -> Conditions:
@@ -112,8 +119,8 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
     return Conditions(
         resolution=d,
         base_b=20.0 * d**1.2 * rng.uniform() ** 1.5,
-        unrest=rng.uniform(0.2, 0.7),
-        exposure=rng.uniform(0.2, 1.0),
+        unrest=rng.uniform(0.0, 0.7),
+        exposure=rng.uniform(0.0, 1.0),
         side_chain_b=1.15 * (1 + weak) * d**2 * rng.uniform() ** 1.5,
         side_chain_spread=0.6,
         side_chain_loss=rng.uniform(0, np.interp(d, *SIDE_CHAIN_LOSS)),
@@ -126,13 +133,15 @@ def draw_conditions(rng: np.random.Generator, resolution: float | None = None) -
         blobs=rng.uniform(0.4, 1.2) if rng.uniform() < 0.25 else 0.0,
         anisotropy=rng.uniform(0, 140) if rng.uniform() < 0.35 else 0.0,
         cut_softness=rng.uniform(0.02, 0.05),
-        noise=rng.uniform(0.4, 1.5),
+        noise=rng.uniform(0.4, 1.9),
         noise_onset=rng.uniform(1.0, 1.35),
         noise_floor=0.12 * rng.uniform() ** 2,
         noise_contrast=rng.uniform(0.1, 0.6) if rng.uniform() < 0.6 else 0.0,
         curve_error=rng.normal(0, 0.12),
         cut_error=rng.uniform(0.88, 1.08),
         low_frequency=rng.normal(0, 0.12) + (rng.uniform(0, 0.4 + 0.3 * weak) if rng.uniform() < 0.5 else 0.0),
+        ripple=rng.uniform(0, 0.12),
+        evening=rng.uniform(0.1, 0.8) if rng.uniform() < 0.25 else 0.0,
     )
 
 
@@ -356,7 +365,8 @@ class Scene:
         transform = self._molecule()
         transform *= self._fall_off()
         transform += self._noise(transform)
-        return self.grid.volume(transform * self._spectrum_match(transform))
+        density = self.grid.volume(transform * self._spectrum_match(transform))
+        return density / self._local_contrast(density) if self.conditions.evening else density
 
     def noise(self) -> Tensor:
         """Return a map without a molecule: noise alone, its spectrum matched as that of any map."""
@@ -437,6 +447,12 @@ class Scene:
             field = field + a.sin()[..., None] * b.cos() + a.cos()[..., None] * b.sin()
         return torch.exp(self.conditions.noise_contrast * field / 1.7)
 
+    def _local_contrast(self, density: Tensor) -> Tensor:
+        """Root mean square around every voxel to the power of `evening`, at least a fifth of that of the window."""
+        power = density.square()
+        local = self.grid.volume(self.grid.transform(power) * self._gaussian(EVENING_SIGMA))
+        return local.clamp(min=max(float(power.mean()) / 25, 1e-12)) ** (self.conditions.evening / 2)
+
     def _spectrum_match(self, transform: Tensor) -> Tensor:
         """The normalisation rule ``spectrum``, with the errors that a real map's processing brings in."""
         grid, now = self.grid, self.conditions
@@ -444,5 +460,12 @@ class Scene:
         profile = smooth_profile(0.5 * torch.log10(grid.shell_power(transform) + 1e-12), 1.5)
         gain = matching_gain(radius, profile).clamp(min=-3)
         gain = gain + now.curve_error * ((radius - 1 / 8) / (1 / 3 - 1 / 8)).clamp(0, 1.5)
+        gain = gain + now.ripple * self._ripple(radius)
         gain = torch.where(radius < 1 / 12, now.low_frequency, gain)
         return (10**gain * soft_cut(radius, now.resolution * now.cut_error))[grid.shell]
+
+    def _ripple(self, radius: Tensor) -> Tensor:
+        """A smooth random function of the frequency, mean about 0 and variance about 1."""
+        rates, phases = self.rng.uniform(4, 16, 3), self.rng.uniform(0, 2 * np.pi, 3)
+        waves = [(2 * np.pi * rate * radius + phase).sin() for rate, phase in zip(rates, phases, strict=True)]
+        return torch.stack(waves).sum(0) * np.sqrt(2 / 3)

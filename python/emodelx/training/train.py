@@ -215,11 +215,19 @@ class Trainer:
         logits, losses = self._losses(self.parallel, density, targets, self.ranks)
         self.optimiser.zero_grad(set_to_none=True)
         losses.total.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
+        self._require_number(nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip))
         self.optimiser.step()
         self.progress.step += 1
         self.averaged.update(self.network, self.progress.step)
         return figures(logits, losses, targets)
+
+    def _require_number(self, gradient: Tensor) -> None:
+        """Stop before a single bad window makes nothing of all weights."""
+        if not gradient.isfinite():
+            raise InputError(
+                f"the gradient of step {self.progress.step + 1} is not a number; the weights before it are in the last "
+                "checkpoint: check the maps of --pairs, or start from it (--init) with another --seed"
+            )
 
     def _losses(
         self, network: nn.Module, density: Tensor, targets: Targets, ranks: Ranks = ALONE

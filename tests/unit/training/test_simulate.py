@@ -151,10 +151,46 @@ def test_noise_takes_over_at_the_resolution(pack):
     assert at(3) > 3
 
 
-def test_empty_window_is_noise_without_nan(pack):
+@pytest.mark.parametrize("evening", [0.0, 0.8])
+def test_empty_window_is_noise_without_nan(pack, evening):
     nobody = pack[0].select(np.zeros(len(pack[0]), bool))
     rng = np.random.default_rng(1)
-    assert torch.isfinite(Scene(nobody, draw_conditions(rng), 32, rng, CPU).density()).all()
+    conditions = replace(draw_conditions(rng), evening=evening)
+    assert torch.isfinite(Scene(nobody, conditions, 32, rng, CPU).density()).all()
+
+
+def test_evening_makes_faint_regions_as_strong(pack):
+    atoms, drawn = window_atoms(pack), draw_conditions(np.random.default_rng(1), 3.0)
+    # One half of the molecule is seen at a third.
+    atoms = replace(atoms, scattering=np.where(atoms.xyz[:, 0] < 20, atoms.scattering, atoms.scattering / 3))
+    quiet = replace(drawn, noise=0.01, noise_contrast=0.0, unrest=0.0, exposure=0.0, blobs=0.0)
+
+    def ratio(evening):
+        scene = Scene(atoms, replace(quiet, evening=evening), 40, np.random.default_rng(2), CPU)
+        values = scene.density().numpy()[tuple(np.round(atoms.xyz).astype(int).T)]
+        faint = atoms.xyz[:, 0] >= 20
+        return values[faint].mean() / values[~faint].mean()
+
+    assert ratio(0.0) < 0.5
+    assert ratio(0.4) > ratio(0.0) + 0.05
+    assert ratio(0.8) > ratio(0.4) + 0.05
+
+
+def test_ripple_changes_the_spectrum_smoothly_by_what_it_says(pack):
+    atoms = window_atoms(pack)
+    scene = Scene(atoms, draw_conditions(np.random.default_rng(1), 3.0), 40, np.random.default_rng(2), CPU)
+    waves = torch.stack([scene._ripple(torch.linspace(0.05, 0.5, 200)) for _ in range(400)])
+    assert abs(waves.mean().item()) < 0.1
+    assert waves.std().item() == pytest.approx(1, abs=0.1)
+    transform = scene.grid.transform(scene._white_noise())
+    gains = []
+    for ripple in (0.0, 0.1):
+        same = Scene(atoms, replace(scene.conditions, ripple=ripple), 40, np.random.default_rng(3), CPU)
+        gains.append(same._spectrum_match(transform)[0, 0].log10())
+    fine = scene.grid.half_axis > 1 / 12
+    difference = (gains[1] - gains[0])[fine]
+    assert 0.01 < difference.abs().max() < 0.1 * 3 * np.sqrt(2 / 3) + 1e-4
+    assert torch.allclose(gains[1][~fine], gains[0][~fine])
 
 
 @pytest.mark.parametrize("seed", range(5))

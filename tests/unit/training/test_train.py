@@ -102,6 +102,16 @@ def test_training_learns_one_batch(config):
     assert losses[-1] < 0.85 * losses[0]
 
 
+def test_a_window_that_is_no_number_stops_the_run_before_it_harms_the_weights(config):
+    trainer = Trainer(config, CPU)
+    density, targets = next(batches(trainer.windows, 2, 0, 0))
+    density[0, 0, 3, 3, 3] = math.nan
+    before = {name: value.clone() for name, value in trainer.network.named_parameters()}
+    with pytest.raises(InputError, match="the gradient of step 1 is not a number"):
+        trainer.step(density, targets)
+    assert all(torch.equal(value, before[name]) for name, value in trainer.network.named_parameters())
+
+
 def test_a_resumed_run_is_the_run_that_was_not_cut(config, tmp_path):
     whole = read_checkpoint(train(replace(config, out=tmp_path / "whole"), CPU, None, False, quiet))
     cut = Trainer(replace(config, out=tmp_path), CPU)
