@@ -11,10 +11,8 @@ DETAIL = 0.35
 """Width (sigma) of the details that are looked for, as a part of the resolution."""
 FINEST, COARSEST = 1.2, 2.8
 """Its bounds in Angstrom."""
-MAIN_CHAIN, CALPHAS = 2.0, 1.2
-"""The same for the network's main chain and Calphas, in Angstrom."""
-APART = 5.0
-"""Resolution in Angstrom up to which single Calphas stand out, and are compared, too."""
+MAIN_CHAIN = 2.0
+"""The same for the network's main chain, in Angstrom."""
 SURROUNDINGS = 7.0
 """Angstrom (sigma) over which the strength of details is made equal: maps fade from their middle to their rim."""
 FAINT = 0.1
@@ -24,9 +22,9 @@ USUAL_RESOLUTION = 5.0
 
 
 def read_contrast(prediction: Prediction, density: DensityMap | None) -> Floats:
-    """Combine the details of the map and of the network's main chain and Calphas.
+    """Combine the details of the map and of the network's main chain.
 
-    All are filtered by the Laplacian of a Gaussian and divided by the local root mean square of the result; where the
+    Both are filtered by the Laplacian of a Gaussian and divided by the local root mean square of the result; where the
     network reads nothing, the map alone tells.
 
     Parameters
@@ -40,13 +38,9 @@ def read_contrast(prediction: Prediction, density: DensityMap | None) -> Floats:
     ndarray, dtype=float32, shape=(nx, ny, nz)
         On the grid of the prediction; variance 1.
     """
-    resolution = prediction.resolution or USUAL_RESOLUTION
-    read = [(prediction.bb_prob, MAIN_CHAIN)]
-    if resolution < APART:
-        read.append((prediction.ca_prob, CALPHAS))
-    parts = [_equalised(np.asarray(gaussian_filter(probability, width), np.float32)) for probability, width in read]
+    parts = [_equalised(np.asarray(gaussian_filter(prediction.bb_prob, MAIN_CHAIN), np.float32))]
     if density is not None:
-        width = np.clip(DETAIL * resolution, FINEST, COARSEST)
+        width = np.clip(DETAIL * (prediction.resolution or USUAL_RESOLUTION), FINEST, COARSEST)
         smooth = np.asarray(gaussian_filter(density.values, width / density.spacing), np.float32)
         parts.append(_equalised(_on_grid(smooth, density, prediction)))
     total = sum(parts, np.zeros_like(prediction.bb_prob))

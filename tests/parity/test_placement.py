@@ -128,7 +128,7 @@ def test_small_pieces_do_not_keep_domains_apart(monkeypatch):
         return Placement(0, 0, numbers, chain[numbers] + [90.0 * copy, 0.0, 0.0], score, 9.0)
 
     placed = [piece(copy, numbers, 90.0) for copy in range(3) for numbers in (np.arange(60), np.arange(75, 120))]
-    placed.append(piece(0, np.arange(48, 58), 30.0))
+    placed.append(piece(0, np.arange(52, 64), 30.0))
     sequences, middle = [Sequence("s", "A" * 120)], chain.mean(axis=0)
     assert _spare(placed, sequences, middle, RUN) == {2, 3, 4, 5, 6}
     monkeypatch.setattr("emodelx.stages.templates.PART", 0.0)

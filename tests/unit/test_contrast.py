@@ -9,11 +9,10 @@ from emodelx.records import DensityMap, Prediction
 SHAPE = (60, 50, 40)
 
 
-def prediction(bb=None, origin=0.0, resolution=5.0, ca=None):
-    empty = np.zeros(SHAPE, np.float32)
-    ca, bb = (empty if values is None else values for values in (ca, bb))
+def prediction(bb=None, origin=0.0):
+    empty = np.zeros(SHAPE, np.float32) if bb is None else bb
     return Prediction(
-        ca, bb, np.zeros(0, np.int64), np.zeros((0, 20), np.float32), np.full(3, origin), resolution=resolution
+        empty, empty, np.zeros(0, np.int64), np.zeros((0, 20), np.float32), np.full(3, origin), resolution=5
     )
 
 
@@ -42,15 +41,6 @@ def test_the_network_alone_is_enough():
     found = read_contrast(prediction(np.abs(blobs())), None)
     assert found.dtype == np.float32
     assert abs(found.std() - 1) < 1e-4
-
-
-def test_calphas_count_where_they_stand_apart():
-    """Finer than the main chain, and not in maps in which no single residue is seen."""
-    ca = np.zeros(SHAPE, np.float32)
-    ca[10:50:4, 25, 20] = 0.9
-    found = read_contrast(prediction(ca=ca, resolution=4.0), None)
-    assert found[10:50:4, 25, 20].min() > found[12:50:4, 25, 20].max() + 1
-    assert not read_contrast(prediction(ca=ca, resolution=5.0), None).any()
 
 
 def test_nothing_has_no_contrast():
