@@ -101,12 +101,17 @@ def unite(
 def connect(pieces: list[Piece], connections: Sequences[Connection]) -> list[Piece]:
     """Put pieces together whose fragments main chain joins, unless they have the same residues."""
     for connection in connections:
-        ends = [next((p for p in pieces if p.holds(k)), None) for k in (connection.first, connection.second)]
-        if ends[0] is not None and ends[1] is not None and ends[0] is not ends[1]:
-            twice = np.isfinite(ends[0].points()[:, 0]) & np.isfinite(ends[1].points()[:, 0])
-            if twice.sum() <= MOST_TWICE:
-                pieces = _united([ends[0], ends[1]], pieces)
+        both = [piece for k in (connection.first, connection.second) for piece in pieces if piece.holds(k)]
+        if len(both) == 2 and both[0] is not both[1] and _may_follow(*both):
+            pieces = _united(sorted(both, key=lambda piece: not piece.sure), pieces)
     return pieces
+
+
+def _may_follow(one: Piece, other: Piece) -> bool:
+    """Whether two pieces share nearly nothing, and nothing of a template becomes sure or doubtful by the other."""
+    twice = np.isfinite(one.points()[:, 0]) & np.isfinite(other.points()[:, 0])
+    doubtful = any(np.isfinite(piece.placed[:, 0]).any() for piece in (one, other) if not piece.sure)
+    return bool(twice.sum() <= MOST_TWICE and (one.sure == other.sure or not doubtful))
 
 
 def _arranged(sure: list[Piece], models: Sequences[Points], pieces: list[Piece]) -> list[Piece]:

@@ -105,3 +105,15 @@ def test_fragments_with_the_same_residues_are_not_joined():
     pieces = unite([fragment(0, 12), fragment(5, 30, copy=1)], [], [], sequences(2))
     assert len(connect(pieces, [Connection(11, LENGTH + 5)])) == 2
     assert len(connect(pieces, [Connection(55, LENGTH + 5)])) == 2, "nothing ends there"
+
+
+def test_a_join_leaves_sure_what_is_sure_and_doubtful_what_is_doubtful():
+    def joined(*placements):
+        pieces = unite([fragment(2, 20), fragment(30, 50)], placements, [], sequences(2))
+        return connect(pieces, [Connection(19, 30)])
+
+    (piece,) = joined(placement(0, 22))
+    assert piece.sure
+    (piece,) = joined(placement(28, 52))
+    assert piece.sure, "whichever comes first"
+    assert len(joined(placement(0, 22), placement(28, 52, score=30.0))) == 2
