@@ -415,8 +415,10 @@ def _register(
     step, prediction = stepper.step, graph.prediction
     told = _kept(inputs.sequences.sequences)
     given, symmetric = _with_surplus(config, told, graph, stepper)
-    # Neighbours that a symmetric map shows are read together with what was told, as if --symmetry auto had been given.
-    read = _read(replace(config, symmetry=AUTO) if symmetric else config, given, graph, templates, stepper)
+    # Neighbours that a symmetric map shows are read together with what was told, as if --symmetry auto had been given;
+    # templates tell them apart without.
+    together = symmetric and not templates.record
+    read = _read(replace(config, symmetry=AUTO) if together else config, given, graph, templates, stepper)
     for sequence in read.sequences.record:
         if not sequence.told:
             stepper.progress.note(f"sequence {sequence.name}: copies counted in the map: {sequence.copies}")
