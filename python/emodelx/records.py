@@ -139,6 +139,10 @@ class Prediction:
         _require(self.type_prob.shape == (len(self.type_voxels), 20), "type_prob must have shape (m, 20)")
         _require(self.origin.shape == (3,), "origin must have shape (3,)")
 
+    def middle(self) -> Points:
+        """Return the middle of the box, in Angstrom. Shape (3,)."""
+        return self.origin + (np.array(self.ca_prob.shape) - 1) / 2
+
 
 @dataclass(frozen=True)
 class Candidates:

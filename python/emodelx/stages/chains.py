@@ -40,9 +40,10 @@ def register_chains(
 ) -> CalphaModel:
     """Find out which copy of its sequence every fragment belongs to (Algorithm 1).
 
-    Fragments join by connectivity (their ends are as far apart as the residues between them span) and by symmetry
-    (together they superpose on another copy). Fragments that lie on one placed template are together from the start.
-    Where the symmetry is known, one unit is put together, and the copies follow.
+    Fragments join by connectivity (their ends are as far apart as the residues between them span), by packing (their
+    residues lie as near to each other as in one chain) and by symmetry (together they superpose on another copy).
+    Fragments that lie on one placed template are together from the start. Where the symmetry is known, one unit is put
+    together, and the copies follow.
 
     Parameters
     ----------

@@ -159,8 +159,11 @@ def find_ways(fragments: Sequences[Fragment], steps: csr_array) -> Iterator[Way]
     Way
         Of those that cost no more than `MOST_COST`.
     """
+    of_sequence: dict[int, list[int]] = {}
     for i, fragment in enumerate(fragments):
-        gaps = [(j, _gap(fragment, other)) for j, other in enumerate(fragments) if other.sequence == fragment.sequence]
+        of_sequence.setdefault(fragment.sequence, []).append(i)
+    for i, fragment in enumerate(fragments):
+        gaps = [(j, _gap(fragment, fragments[j])) for j in of_sequence[fragment.sequence]]
         gaps = [(j, gap) for j, gap in gaps if 0 < gap <= LONGEST_GAP]
         if not gaps:
             continue

@@ -66,7 +66,7 @@ def keep_told(model: CalphaModel, told: Sequences[Sequence], prediction: Predict
     prediction : Prediction
         Its box is that of the map.
     """
-    middle = prediction.origin + (np.array(prediction.ca_prob.shape) - 1) / 2
+    middle = prediction.middle()
     chains = []
     for i, (sequence, names) in enumerate(zip(told, name_chains(told), strict=True)):
         own = [chain for chain in model.chains if chain.sequence == i]

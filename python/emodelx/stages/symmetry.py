@@ -64,7 +64,7 @@ def symmetry_of_map(candidates: Candidates, prediction: Prediction, _: RunConfig
     """
     if len(candidates) < FEWEST:
         return Symmetry()
-    box = prediction.origin + (np.array(prediction.ca_prob.shape) - 1) / 2
+    box = prediction.middle()
     for centre in (candidates.positions.mean(axis=0), box):
         trials = sorted(_turns(candidates, centre), key=lambda trial: -trial[0])
         found = find_group(candidates, (motion for _, motion in trials[:TRIALS]))

@@ -78,7 +78,7 @@ def place_templates(
     placements = sorted(believed, key=lambda placement: -placement.score)
     if not placements:
         return ()
-    middle = prediction.origin + (np.array(prediction.ca_prob.shape) - 1) / 2
+    middle = prediction.middle()
     spare = _spare(placements, sequences, middle, run)
     return tuple(replace(placement, spare=i in spare) for i, placement in enumerate(placements))
 
