@@ -7,7 +7,6 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from emodelx.config import BuildConfig
-from emodelx.errors import NothingBuildableError
 from emodelx.inputs import Inputs
 from emodelx.records import DensityMap, HelixTurns, Prediction
 from emodelx.stages.candidates import propose_candidates
@@ -27,6 +26,11 @@ def preview_turns(inputs: Inputs, config: BuildConfig) -> HelixTurns:
     inputs : Inputs
         With a map, or a prediction, which is taken whole.
     config : BuildConfig
+
+    Raises
+    ------
+    NothingBuildableError
+        When nothing is found there.
     """
     if inputs.prediction is not None:
         return _turns(inputs.prediction, config)
@@ -39,10 +43,7 @@ def preview_turns(inputs: Inputs, config: BuildConfig) -> HelixTurns:
 
 
 def _turns(prediction: Prediction, config: BuildConfig) -> HelixTurns:
-    try:
-        return count_turns(propose_candidates(prediction, config.candidates, config.run))
-    except NothingBuildableError:
-        return HelixTurns(0, 0)
+    return count_turns(propose_candidates(prediction, config.candidates, config.run))
 
 
 def _parts(inputs: Inputs, config: BuildConfig) -> Iterator[Prediction]:

@@ -1,4 +1,4 @@
-"""A map of pure noise: nothing is built, or what is traced comes with a warning."""
+"""Maps of noise: nothing is built; what is traced where nothing shows helices comes with a warning."""
 
 import numpy as np
 import pytest
@@ -26,6 +26,13 @@ def test_nothing_is_built_for_a_sequence(noise, tmp_path):
     assert not list((tmp_path / "m").glob("*.cif"))
 
 
-def test_chains_without_sequences_come_with_a_warning(noise, tmp_path):
-    result = build(BuildConfig(map=noise, no_sequence=True, output=tmp_path / "m"))
+def test_nothing_is_traced_without_sequences(noise, tmp_path):
+    with pytest.raises(NothingBuildableError, match="stands out of noise"):
+        build(BuildConfig(map=noise, no_sequence=True, output=tmp_path / "m"))
+
+
+def test_chains_without_sequences_and_helices_come_with_a_warning(tmp_path):
+    lumps = np.random.default_rng(1).standard_normal((44, 44, 44), dtype=np.float32) ** 4
+    write_map(tmp_path / "lumps.mrc", DensityMap(lumps, np.zeros(3), np.ones(3)))
+    result = build(BuildConfig(map=tmp_path / "lumps.mrc", no_sequence=True, output=tmp_path / "m"))
     assert any("protein from noise" in line for line in result.report.warnings)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from emodelx.config import BuildConfig
+from emodelx.errors import NothingBuildableError
 from emodelx.inputs import Inputs
 from emodelx.io.sequences import SequenceFile
 from emodelx.preview import densest_part, preview_turns
-from emodelx.records import DensityMap, HelixTurns, Prediction
+from emodelx.records import DensityMap, Prediction
 
 
 @pytest.mark.parametrize("corner", [(0, 0, 0), (30, 9, 52)])
@@ -27,8 +28,9 @@ def test_a_small_map_is_taken_whole():
     assert densest_part(density, 20).values.shape == (12, 20, 3)
 
 
-def test_where_nothing_is_found_nothing_is_said():
+def test_where_nothing_is_found_it_says_why():
     empty = np.zeros((16, 16, 16), np.float32)
     nothing = Prediction(empty, empty, np.empty(0, np.int64), np.empty((0, 20), np.float32), np.zeros(3))
     inputs = Inputs(SequenceFile((), (), ()), prediction=nothing)
-    assert preview_turns(inputs, BuildConfig(output="o", prediction="p", fasta="f")) == HelixTurns(0, 0)
+    with pytest.raises(NothingBuildableError, match="stands out of noise"):
+        preview_turns(inputs, BuildConfig(output="o", prediction="p", fasta="f"))

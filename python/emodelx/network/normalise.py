@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from emodelx.network.noise import take_out_noise
 from emodelx.network.spectrum import fall_spacing, matching_gain, smooth_profile, soft_cut
 
 Volume = NDArray[np.float32]
@@ -32,7 +33,7 @@ class NormalisationRule:
     ----------
     name
         ``paper``: eq. 1; ``published``: what the published program does; ``spectrum``: radial amplitudes scaled to one
-        curve and cut at the resolution first.
+        curve and cut at the resolution first, and what is nothing but noise taken out.
     percentile
         The value at this percentile becomes 1: of all voxels (``paper``) or of the positive ones.
     cut
@@ -92,7 +93,9 @@ def to_scale(volume: Volume, rule: NormalisationRule, resolution: float | None =
     floor = np.median(matched)
     positive = matched[matched > floor]
     top = _percentile(positive, rule.percentile) if positive.size else floor
-    return _stretch(matched, floor, top)
+    scaled = _stretch(matched, floor, top)
+    take_out_noise(scaled)
+    return scaled
 
 
 def _stretch(volume: Volume, floor: np.floating, top: np.floating) -> Volume:

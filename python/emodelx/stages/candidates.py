@@ -96,8 +96,10 @@ def _grid_points(prediction: Prediction, voxels: Ints) -> Points:
 def _nothing_found(prediction: Prediction, threshold: float) -> str:
     above = int((prediction.ca_prob > threshold).sum())
     highest = float(prediction.ca_prob.max(initial=0.0))
+    reason = f"{above} voxels exceed the Calpha probability {threshold:.2f} (highest: {highest:.2f}); check"
+    if highest == 0:
+        reason = "nothing in the map stands out of noise; check that the molecule is bright in it,"
     return (
-        f"no Calpha found: {above} voxels exceed the Calpha probability {threshold:.2f} (highest: {highest:.2f}); "
-        "check the hand of the map (try it mirrored), its resolution (better than about 4.5 A), "
+        f"no Calpha found: {reason} the hand of the map (try it mirrored), its resolution (better than about 4.5 A), "
         "its voxel size, and that the contour or mask leaves the molecule in"
     )

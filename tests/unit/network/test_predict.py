@@ -295,7 +295,8 @@ def test_the_prediction_tells_its_resolution(network, tmp_path, monkeypatch, rul
 def test_an_estimated_resolution_is_taken_with_caution(network, tmp_path, monkeypatch):
     monkeypatch.setattr("emodelx.network.predict.estimate_resolution", lambda _: 4.0)
     save_weights(tmp_path / "w.safetensors", network, WeightsInfo(SMALL, SPECTRUM, window=16))
-    density = on_grid(random_map((16, 16, 16)))
+    atoms = np.pad(random_map((18, 18, 18)) > 0.98, 3)
+    density = on_grid(atoms.astype(np.float32))
     estimated, given, at_its_cut = (
         read_density(density, tmp_path / "w.safetensors", CPU, resolution).ca_prob
         for resolution in (None, 4.0, 4.0 * CAUTION)

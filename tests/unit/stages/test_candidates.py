@@ -94,11 +94,16 @@ def test_the_threshold_of_the_prediction_holds_unless_another_is_given():
 
 
 @pytest.mark.parametrize("ca_prob", [np.zeros(SHAPE, np.float32), np.zeros((0, 4, 4), np.float32)])
-def test_an_empty_map_names_likely_causes(ca_prob):
-    with pytest.raises(
-        NothingBuildableError, match=r"0 voxels exceed .* 0\.35 .*highest: 0\.00.*hand.*resolution.*voxel"
-    ):
+def test_a_map_that_was_not_read_is_noise(ca_prob):
+    with pytest.raises(NothingBuildableError, match=r"noise.*bright.*hand.*resolution.*voxel"):
         propose(predict(ca_prob))
+
+
+def test_a_map_in_which_nothing_was_found_names_likely_causes():
+    with pytest.raises(
+        NothingBuildableError, match=r"0 voxels exceed .* 0\.35 .*highest: 0\.10.*hand.*resolution.*voxel"
+    ):
+        propose(predict(np.full(SHAPE, 0.1, np.float32)))
 
 
 @pytest.mark.parametrize(
