@@ -22,6 +22,8 @@ HIGHEST = 2.5
 """Larger values, on the scale of the network, count as this one: a single bright atom is no molecule."""
 LEAST_EXCESS = 5.0
 """Standard deviations; values with less are noise. `docs/accuracy.md` tells what it is in noise and in real maps."""
+SMALL = 343
+"""Blocks of a map, of 42 A, below which as little can be asked as blocks can give."""
 
 
 def excess(values: Volume) -> NDArray[np.float32]:
@@ -54,7 +56,8 @@ def take_out_noise(values: Volume) -> None:
     values : ndarray, dtype=float32, shape=(nx, ny, nz)
         On the scale of the network, not clipped; the solvent is 0.
     """
-    noise = excess(values) < LEAST_EXCESS
+    found = excess(values)
+    noise = found < LEAST_EXCESS * min(1.0, found.size / SMALL) ** 0.5
     for axis in range(3):
         noise = np.repeat(noise, BLOCK, axis=axis)
     nx, ny, nz = values.shape

@@ -64,6 +64,17 @@ def test_a_molecule_stays_and_noise_far_from_it_goes():
     assert not kept[24 + reach + BLOCK :].any()
 
 
+def test_a_small_map_of_a_molecule_is_kept():
+    values = beside_a_molecule()[:26, :28, :27]
+    kept = values.copy()
+    take_out_noise(kept)
+    assert np.array_equal(kept, values)
+
+
+def test_nothing_is_left_of_a_small_map_of_noise():
+    assert not normalise(gaussian_filter(noise((30, 28, 26)), 0.8), SPECTRUM, 3.0).any()
+
+
 def test_a_single_bright_atom_is_no_molecule():
     values = noise((64, 64, 64)) * np.float32(0.46)
     values[30:33, 30:33, 30:33] = 1000
