@@ -7,6 +7,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from emodelx.config import BuildConfig
+from emodelx.errors import NothingBuildableError
 from emodelx.inputs import Inputs
 from emodelx.records import DensityMap, HelixTurns, Prediction
 from emodelx.stages.candidates import propose_candidates
@@ -30,7 +31,7 @@ def preview_turns(inputs: Inputs, config: BuildConfig) -> HelixTurns:
     Raises
     ------
     NothingBuildableError
-        When nothing is found there.
+        When nothing in the map stands out of noise.
     """
     if inputs.prediction is not None:
         return _turns(inputs.prediction, config)
@@ -43,7 +44,13 @@ def preview_turns(inputs: Inputs, config: BuildConfig) -> HelixTurns:
 
 
 def _turns(prediction: Prediction, config: BuildConfig) -> HelixTurns:
-    return count_turns(propose_candidates(prediction, config.candidates, config.run))
+    try:
+        return count_turns(propose_candidates(prediction, config.candidates, config.run))
+    except NothingBuildableError:
+        # The densest part of a map may be nucleic acid: only where nothing was read at all is there nothing to build.
+        if not prediction.ca_prob.any():
+            raise
+        return HelixTurns(0, 0)
 
 
 def _parts(inputs: Inputs, config: BuildConfig) -> Iterator[Prediction]:

@@ -8,7 +8,7 @@ from emodelx.errors import NothingBuildableError
 from emodelx.inputs import Inputs
 from emodelx.io.sequences import SequenceFile
 from emodelx.preview import densest_part, preview_turns
-from emodelx.records import DensityMap, Prediction
+from emodelx.records import DensityMap, HelixTurns, Prediction
 
 
 @pytest.mark.parametrize("corner", [(0, 0, 0), (30, 9, 52)])
@@ -28,9 +28,17 @@ def test_a_small_map_is_taken_whole():
     assert densest_part(density, 20).values.shape == (12, 20, 3)
 
 
-def test_where_nothing_is_found_it_says_why():
-    empty = np.zeros((16, 16, 16), np.float32)
-    nothing = Prediction(empty, empty, np.empty(0, np.int64), np.empty((0, 20), np.float32), np.zeros(3))
-    inputs = Inputs(SequenceFile((), (), ()), prediction=nothing)
+def turns_where_the_network_says(probability):
+    read = np.full((16, 16, 16), probability, np.float32)
+    found = Prediction(read, read, np.empty(0, np.int64), np.empty((0, 20), np.float32), np.zeros(3))
+    inputs = Inputs(SequenceFile((), (), ()), prediction=found)
+    return preview_turns(inputs, BuildConfig(output="o", prediction="p", fasta="f"))
+
+
+def test_where_nothing_is_found_nothing_is_said():
+    assert turns_where_the_network_says(0.01) == HelixTurns(0, 0)
+
+
+def test_where_nothing_stands_out_of_noise_it_is_said():
     with pytest.raises(NothingBuildableError, match="stands out of noise"):
-        preview_turns(inputs, BuildConfig(output="o", prediction="p", fasta="f"))
+        turns_where_the_network_says(0)

@@ -23,7 +23,7 @@ HIGHEST = 2.5
 LEAST_EXCESS = 5.0
 """Standard deviations; values with less are noise. `docs/accuracy.md` tells what it is in noise and in real maps."""
 SMALL = 343
-"""Blocks of a map, of 42 A, below which as little can be asked as blocks can give."""
+"""Blocks of a map of 42 A; smaller maps cannot show as much, and less is asked of them."""
 
 
 def excess(values: Volume) -> NDArray[np.float32]:
