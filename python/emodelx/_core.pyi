@@ -167,6 +167,7 @@ def register_runs(
     rounds: Sequence[tuple[int, float, float]],
     *,
     hints: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]] | None = None,
+    bends: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]] | None = None,
     threads: int = 0,
     progress: _Progress = None,
 ) -> list[tuple[int, int, NDArray[np.int64], NDArray[np.float32]]]:
@@ -188,6 +189,8 @@ def register_runs(
     hints : (ndarray, ndarray, ndarray, ndarray), shape=(m,) each
         Candidates, sequences, 0-based positions in them, and the odds that the candidate is that residue for other
         reasons than its type.
+    bends : (ndarray, ndarray, ndarray, ndarray), shape=(m,) each
+        Candidates before, in the middle and after, and the odds that the chain runs so; without them all odds are 1.
 
     Returns
     -------

@@ -28,11 +28,11 @@ if TYPE_CHECKING:  # torch takes seconds to load, and a build from a prediction 
 
 BASE_MEMORY = {"map": 0.85e9, "prediction": 0.2e9}
 """Bytes that the program and its libraries take without any data, by what the build starts from."""
-MEMORY_PER_VOXEL = {"map": 60.0, "prediction": 24.0}
+MEMORY_PER_VOXEL = {"map": 68.0, "prediction": 28.0}
 """Largest number of bytes held per voxel of the 1 A grid, likewise."""
 FINEST_ESTIMATE = 2.0
 """Angstrom; a 1 A grid shows nothing finer, so that a better resolution is estimated as this."""
-DISK_PER_VOXEL = 12.0
+DISK_PER_VOXEL = 16.0
 """Bytes of saved records per voxel of the 1 A grid."""
 
 
@@ -57,6 +57,7 @@ class Inputs:
     mask : ndarray or None, dtype=float32, shape of the map
         0 outside, 1 inside.
     reader : Reader or None
+        Also for a second look at a prediction that holds the map.
     prediction : Prediction or None
         When the build starts from one.
     templates : TemplateSet
@@ -125,7 +126,9 @@ def read_inputs(config: BuildConfig) -> Inputs:
     require_engine(config.refine_with)
     sequences = read_sequences(config.fasta, config.copies) if config.fasta else SequenceFile((), (), ())
     if config.prediction is not None:
-        inputs = Inputs(sequences, prediction=read_prediction(config.prediction))
+        prediction = read_prediction(config.prediction)
+        reader = None if prediction.density is None else _choose_reader(config)
+        inputs = Inputs(sequences, reader=reader, prediction=prediction)
     else:
         assert config.map is not None
         reader = _choose_reader(config)

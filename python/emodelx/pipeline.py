@@ -53,6 +53,7 @@ from emodelx.runlog import RunLog
 from emodelx.scoring.agreement import Evidence
 from emodelx.scoring.built import BuiltScores, score_built
 from emodelx.stages.atoms import build_atoms
+from emodelx.stages.bends import look_again
 from emodelx.stages.bfactors import fit_b_factors
 from emodelx.stages.bridge import bridge_gaps
 from emodelx.stages.candidates import propose_candidates
@@ -273,7 +274,10 @@ def run_stages(config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile
     found = stepper.step("candidates", propose, prediction, config.candidates)
     _tell_hand(count_turns(found.record), config.no_sequence, stepper.progress)
     links = stepper.step("links", link_candidates, found, prediction, config.links)
-    graph = Graph(prediction, found, links, _density(inputs, sources))
+    reader = Kept(inputs.reader, sources["weights"].sha256 if "weights" in sources else "")
+    look = stepper.step("second look", look_again, found, links, prediction, reader)
+    found = look.part("candidates")
+    graph = Graph(prediction, found, look.part("links"), _density(inputs, sources))
     if config.no_sequence:
         return Traced(prediction, found.record, _trace(config, graph, stepper))
     templates = Kept(inputs.templates.templates, _template_key(config, sources))

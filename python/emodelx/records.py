@@ -121,6 +121,8 @@ class Prediction:
         Calpha probability above which the network's author counts a voxel as a Calpha.
     resolution : float or None
         At which the map was read, in Angstrom; None where it is not known or made no difference.
+    density : ndarray or None, dtype=float32, shape=(nx, ny, nz)
+        The map as it was read, for a second look at the candidates; None where there is none to be had.
     """
 
     ca_prob: Floats
@@ -130,8 +132,12 @@ class Prediction:
     origin: Points
     threshold: float = 0.35
     resolution: float | None = None
+    density: Floats | None = None
 
     def __post_init__(self) -> None:
+        _require(
+            self.density is None or self.density.shape == self.ca_prob.shape, "density must have the shape of ca_prob"
+        )
         _require(
             self.ca_prob.ndim == 3 and self.ca_prob.shape == self.bb_prob.shape,
             "ca_prob and bb_prob must be volumes of one shape",
@@ -260,10 +266,49 @@ class SparseRows:
 
 
 @dataclass(frozen=True)
+class Bends:
+    """Three candidates each, in the order of the chain, and what a second look at the map says of them.
+
+    Attributes
+    ----------
+    triples : ndarray, dtype=int64, shape=(m, 3)
+        Candidates before, in the middle and after; every one in both orders.
+    log_odds : ndarray, dtype=float32, shape=(m,)
+        That the chain runs so.
+    """
+
+    triples: Ints
+    log_odds: Floats
+
+    def __post_init__(self) -> None:
+        _require(self.triples.shape == (len(self.log_odds), 3), "triples must have shape (m, 3)")
+
+    def __len__(self) -> int:
+        return len(self.log_odds)
+
+
+@dataclass(frozen=True)
 class Links:
-    """Connection likelihood H (eq. 22-24) of candidates 2 to 6 A apart; symmetric."""
+    """How likely candidates follow each other.
+
+    Attributes
+    ----------
+    likelihood : SparseRows
+        H (eq. 22-24) of candidates 2 to 6 A apart; symmetric.
+    bends : Bends or None
+        None where the map was not looked at a second time.
+    """
 
     likelihood: SparseRows
+    bends: Bends | None = None
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """Candidates and links after a second look at the map."""
+
+    candidates: Candidates
+    links: Links
 
 
 @dataclass(frozen=True)

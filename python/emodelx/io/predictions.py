@@ -35,7 +35,7 @@ def read_prediction(path: Path | str) -> Prediction:
     path : Path or str
         Holds ``ca_prob`` and ``bb_prob`` ``(nx, ny, nz)``, ``aa_prob`` ``(20, nx, ny, nz)`` in the order of
         `AMINO_ACIDS` and ``origin`` ``(3,)`` in Angstrom, on a 1 A grid, as float16, float32 or float64, in C order;
-        optionally ``threshold``.
+        optionally ``threshold``, and ``density``, the map as the network read it, ``(nx, ny, nz)``.
 
     Returns
     -------
@@ -74,6 +74,7 @@ def _read_arrays(archive: ZipFile, path: Path) -> Prediction:
         _read_types(archive, ca_prob.shape, voxels, path),
         _read_origin(archive, path),
         threshold,
+        density=_read_density(archive, ca_prob.shape, path) if "density.npy" in names else None,
     )
 
 
@@ -115,6 +116,13 @@ def _read_probability(archive: ZipFile, name: str, path: Path) -> Floats:
     array = np.ascontiguousarray(_read_array(archive, name, path), np.float32)
     _require_probability(array, name, path)
     return np.clip(array, 0, 1, out=array)
+
+
+def _read_density(archive: ZipFile, shape: tuple[int, ...], path: Path) -> Floats:
+    density = np.ascontiguousarray(_read_array(archive, "density", path), np.float32)
+    if density.shape != shape or not np.isfinite(density).all():
+        raise InputError(f"{path}: density must hold finite numbers in the shape {shape} of ca_prob")
+    return density
 
 
 def _require_probability(values: NDArray, name: str, path: Path) -> None:
@@ -190,6 +198,8 @@ def write_prediction(path: Path | str, prediction: Prediction) -> None:
         _write_array(archive, "bb_prob", prediction.bb_prob)
         _write_array(archive, "origin", prediction.origin)
         _write_array(archive, "threshold", np.array(prediction.threshold))
+        if prediction.density is not None:
+            _write_array(archive, "density", prediction.density.astype(np.float16))
         _write_types(archive, prediction)
 
 

@@ -22,6 +22,7 @@ from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import ResourceError
 from emodelx.io.predictions import type_voxels
 from emodelx.machine import usable_threads
+from emodelx.network.bends import CEILING
 from emodelx.network.device import Device
 from emodelx.network.normalise import NormalisationRule, estimate_resolution, normalise
 from emodelx.network.orientations import orientations, read_in
@@ -99,8 +100,14 @@ def read_density(
         When the device has not enough memory.
     """
     network, info = load_weights(weights)
-    grid, used = prepare(density, info.normalisation, resolution, run)
-    return replace(predict(grid, network, info, device, config, run), resolution=used)
+    rule = info.normalisation
+    if info.bends is None:
+        grid, used = prepare(density, rule, resolution, run)
+        return replace(predict(grid, network, info, device, config, run), resolution=used)
+    whole, used = prepare(density, replace(rule, ceiling=max(rule.ceiling, CEILING)), resolution, run)
+    grid = replace(whole, values=np.minimum(whole.values, np.float32(rule.ceiling)))
+    read = predict(grid, network, info, device, config, run)
+    return replace(read, resolution=used, density=np.minimum(whole.values, np.float32(CEILING)))
 
 
 def prepare(

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import WeightsError
+from emodelx.network.bends import BendConfig, BendNetwork
 from emodelx.network.normalise import NormalisationRule
 from emodelx.network.unet import Cascade, NetworkConfig, Trunk, build_network
 
@@ -27,6 +28,8 @@ METADATA_KEY = "emodelx"
 ENVIRONMENT_VARIABLE = "EMODELX_WEIGHTS"
 DEFAULT_NAME = "default"
 PACKAGED = Path(__file__).parent.parent / "weights"
+BENDS = "bends."
+"""Tensors of the second network begin so."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class WeightsInfo:
         Of this file format.
     training
         Free record of how the weights were made (data, settings, figures).
+    bends
+        Shape of the second network, which looks at bends; None where the file has none.
     """
 
     network: NetworkConfig
@@ -61,6 +66,7 @@ class WeightsInfo:
     amino_order: str = AMINO_ACIDS
     version: int = FORMAT_VERSION
     training: dict[str, Any] = field(default_factory=dict)
+    bends: BendConfig | None = None
 
     def to_json(self) -> str:
         """Return the metadata as stored in the file."""
@@ -77,6 +83,8 @@ class WeightsInfo:
         """
         fields = json.loads(text)
         network = NetworkConfig.from_fields(fields.pop("network"))
+        bends = fields.pop("bends", None)
+        fields["bends"] = None if bends is None else BendConfig(**bends)
         return cls(network, NormalisationRule(**fields.pop("normalisation")), **fields)
 
 
@@ -111,7 +119,11 @@ def packaged_weights() -> list[Path]:
 
 
 def save_weights(
-    path: Path, network: Trunk | Cascade, info: WeightsInfo, precision: torch.dtype = torch.float16
+    path: Path,
+    network: Trunk | Cascade,
+    info: WeightsInfo,
+    precision: torch.dtype = torch.float16,
+    bends: BendNetwork | None = None,
 ) -> None:
     """Write a network with its configuration.
 
@@ -125,13 +137,19 @@ def save_weights(
         Goes into the metadata.
     precision
         Of the stored tensors; half is enough for weights that we train.
+    bends
+        The second network, trained on what this one reads.
 
     Raises
     ------
     WeightsError
         When a value does not fit the precision.
     """
-    tensors = {name: _stored(name, tensor, precision) for name, tensor in network.state_dict().items()}
+    values = network.state_dict()
+    if bends is not None:
+        values |= {BENDS + name: tensor for name, tensor in bends.state_dict().items()}
+    info = replace(info, bends=None if bends is None else bends.config)
+    tensors = {name: _stored(name, tensor, precision) for name, tensor in values.items()}
     save_file(tensors, path, metadata={METADATA_KEY: info.to_json()})
 
 
@@ -191,15 +209,41 @@ def load_weights(path: Path) -> tuple[Trunk | Cascade, WeightsInfo]:
     """
     info = read_info(path)
     network = build_network(info.network)
-    expected = network.state_dict()
+    _fill(network, {name: tensor for name, tensor in _tensors(path).items() if not name.startswith(BENDS)}, path)
+    return network, info
+
+
+def load_bends(path: Path) -> BendNetwork | None:
+    """Read the second network, float32 on the CPU and ready to predict; None where the file has none.
+
+    Raises
+    ------
+    WeightsError
+        As :func:`load_weights`.
+    """
+    info = read_info(path)
+    if info.bends is None:
+        return None
+    network = BendNetwork(info.bends)
+    stored = {name.removeprefix(BENDS): t for name, t in _tensors(path).items() if name.startswith(BENDS)}
+    _fill(network, stored, path)
+    return network
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
     with safe_open(path, framework="pt") as file:
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+
+
+def _fill(network: nn.Module, stored: dict[str, Tensor], path: Path) -> None:
+    """Give a network its tensors."""
+    expected = network.state_dict()
     wrong = sorted(expected.keys() ^ stored.keys())
     wrong += [name for name in expected if name in stored and expected[name].shape != stored[name].shape]
     if wrong:
         raise WeightsError(f"{path} does not fit its own network configuration ({wrong[0]}); get the file again")
     network.load_state_dict(stored)
-    return network.eval(), info
+    network.eval()
 
 
 def verify_weights(path: Path) -> WeightsInfo:
@@ -210,8 +254,9 @@ def verify_weights(path: Path) -> WeightsInfo:
     WeightsError
         As :func:`load_weights`, or when a value is not finite.
     """
-    network, info = load_weights(path)
-    for name, tensor in network.state_dict().items():
+    _, info = load_weights(path)
+    load_bends(path)
+    for name, tensor in _tensors(path).items():
         if not torch.isfinite(tensor).all():
             raise WeightsError(f"{path} holds values that are not finite ({name}); get the file again")
     return info

@@ -43,7 +43,7 @@ def average(start: Path, end: Path, share: float, out: Path) -> WeightsInfo:
     mixed = {name: own[name].float().lerp(theirs[name].float(), share).to(own[name].dtype) for name in own}
     network.load_state_dict(mixed)
     record = {"share_of_end": share, "start": info.training, "end": other_info.training}
-    info = replace(info, training=record)
+    info = replace(info, training=record)  # the second network belongs to neither
     save_weights(out, network, info)
     return info
 

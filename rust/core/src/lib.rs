@@ -6,6 +6,7 @@
 
 pub mod align;
 pub mod backbone;
+pub mod bends;
 pub mod bfactors;
 pub mod body;
 pub mod bridge;

@@ -147,7 +147,11 @@ impl Grower<'_> {
     ) -> Option<(usize, usize)> {
         let around = self.graph.neighbours(k);
         let arrival = from.and_then(|f| around.iter().position(|y| *y == f)).map_or(0, |slot| slot + 1);
-        let linked = around.iter().enumerate().map(|(slot, y)| (*y, self.graph.transitions(k, slot)[arrival]));
+        let weight = |slot: usize| match direction {
+            1 => self.graph.transitions(k, slot)[arrival],
+            _ => self.graph.transition_back(k, slot, arrival),
+        };
+        let linked = around.iter().enumerate().map(|(slot, y)| (*y, weight(slot)));
         let jumped = self.graph.jumps(k).iter().map(|y| (*y, 1.0));
         self.best(place as i64 + direction, linked, taken)
             .or_else(|| self.best(place as i64 + 2 * direction, jumped, taken))

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::bends::Bends;
 use crate::cells::{Cells, squared_distance};
 use crate::sparse::SparseRows;
 use crate::{CoreError, Point};
@@ -51,6 +52,11 @@ pub struct WalkGraph {
 impl WalkGraph {
     /// The walks over candidates at `positions` with the links `likelihood`.
     pub fn new(positions: &[Point], likelihood: &SparseRows) -> Result<Self, CoreError> {
+        Self::with_bends(positions, likelihood, &Bends::default())
+    }
+
+    /// The same where a second look at the map tells which bends are those of the chain, and which way it runs.
+    pub fn with_bends(positions: &[Point], likelihood: &SparseRows, bends: &Bends) -> Result<Self, CoreError> {
         if positions.len() != likelihood.len() {
             return Err(CoreError::Invalid("positions and links must have the same length".into()));
         }
@@ -67,7 +73,7 @@ impl WalkGraph {
             reference,
         };
         for k in 0..positions.len() {
-            graph.push_table(positions, &value, k);
+            graph.push_table(positions, &value, bends, k);
         }
         Ok(graph)
     }
@@ -139,6 +145,16 @@ impl WalkGraph {
         &self.table[self.steps(k, slot)]
     }
 
+    /// Weight of the way over `k` to its neighbour in `slot`, seen by a walk that came by `arrival` and goes backward
+    /// along the sequence: the chain runs the other way.
+    #[must_use]
+    pub fn transition_back(&self, k: usize, slot: usize, arrival: usize) -> f32 {
+        match arrival {
+            0 => self.transitions(k, slot)[0],
+            a => self.transitions(k, a - 1)[1 + slot],
+        }
+    }
+
     /// Where the transitions from `k` to its neighbour in `slot` stand among all transitions.
     #[must_use]
     pub fn steps(&self, k: usize, slot: usize) -> Range<usize> {
@@ -184,7 +200,7 @@ impl WalkGraph {
         &self.jumps[k]
     }
 
-    fn push_table(&mut self, positions: &[Point], value: &[f32], k: usize) {
+    fn push_table(&mut self, positions: &[Point], value: &[f32], bends: &Bends, k: usize) {
         let range = self.start[k]..self.start[k + 1];
         let around = &self.neighbour[range.clone()];
         let odds: Vec<f32> = value[range].iter().map(|h| (LINK_SLOPE * (h - self.reference)).exp()).collect();
@@ -194,7 +210,11 @@ impl WalkGraph {
             let weight = |slot: usize| match arrival {
                 0 => odds[slot],
                 a if a == slot + 1 => 0.0,
-                a => odds[slot] * bend_odds(squared_distance(&positions[around[a - 1]], &positions[around[slot]])),
+                a => {
+                    let (before, after) = (around[a - 1], around[slot]);
+                    let geometry = bend_odds(squared_distance(&positions[before], &positions[after]));
+                    odds[slot] * geometry * bends.odds(before, k, after)
+                }
             };
             let total: f32 = DEAD_END + (0..around.len()).map(weight).sum::<f32>();
             for slot in 0..around.len() {
@@ -274,6 +294,20 @@ mod tests {
         let from_0 = graph.back(0)[0];
         let onward: Vec<f32> = (0..3).map(|slot| graph.transitions(1, slot)[1 + from_0]).collect();
         assert!(onward[0] == 0.0 && onward[1] > 0.5 && onward[2] < 0.05, "{onward:?}");
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "the same number, seen from the other side")]
+    fn a_chain_is_walked_as_its_bends_run() {
+        let points = [[0.0, 0.0, 0.0], [3.8, 0.0, 0.0], [5.1, 3.6, 0.0]];
+        let links = SparseRows::from_rows(&[vec![(1, 0.9)], vec![(0, 0.9), (2, 0.9)], vec![(1, 0.9)]]);
+        let bends = Bends::new(3, &[[0, 1, 2], [2, 1, 0]], &[20.0, 0.05]).unwrap();
+        let graph = WalkGraph::with_bends(&points, &links, &bends).unwrap();
+        let (onward, back) = (graph.transitions(1, 1)[1], graph.transitions(1, 0)[2]);
+        assert!(onward > 0.9 && back < 0.3, "{onward} {back}");
+        // Backward along the sequence the same chain is followed from 2 over 1 to 0.
+        assert_eq!(graph.transition_back(1, 0, 2), onward);
+        assert_eq!(graph.transition_back(1, 1, 0), graph.transitions(1, 1)[0]);
     }
 
     #[test]

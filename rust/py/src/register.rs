@@ -1,6 +1,7 @@
 //! Sequence registration.
 
 use emodelx_core::align::Hint;
+use emodelx_core::bends::Bends;
 use emodelx_core::register::{self, Growth};
 use emodelx_core::residues::{ByCode, OUTSIDE, Residues, UNKNOWN};
 use emodelx_core::walk::WalkGraph;
@@ -19,8 +20,12 @@ type RunArrays<'py> = (usize, usize, Bound<'py, PyArray1<i64>>, Bound<'py, PyArr
 type HintArguments<'py> =
     (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, f32>);
 
+/// Candidates before, in the middle and after, and odds: a bend each.
+type BendArguments<'py> =
+    (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, f32>);
+
 #[pyfunction]
-#[pyo3(signature = (points, links, odds, sequences, copies, rounds, *, hints=None, threads=0, progress=None))]
+#[pyo3(signature = (points, links, odds, sequences, copies, rounds, *, hints=None, bends=None, threads=0, progress=None))]
 pub fn register_runs<'py>(
     py: Python<'py>,
     points: PyReadonlyArray2<'py, f64>,
@@ -30,6 +35,7 @@ pub fn register_runs<'py>(
     copies: Vec<usize>,
     rounds: Vec<(usize, f32, f32)>,
     hints: Option<HintArguments<'py>>,
+    bends: Option<BendArguments<'py>>,
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Vec<RunArrays<'py>>> {
@@ -43,8 +49,13 @@ pub fn register_runs<'py>(
     };
     let rounds: Vec<Growth> =
         rounds.into_iter().map(|(min_run, min_match, min_mean)| Growth { min_run, min_match, min_mean }).collect();
+    let bends = match &bends {
+        Some(given) => self::bends(given, points.len())?,
+        None => Bends::default(),
+    };
     let runs = enter(py, &Run { threads, progress }, |monitor| {
-        register::register(&WalkGraph::new(&points, &links)?, &residues, odds, hints, &rounds, monitor)
+        let graph = WalkGraph::with_bends(&points, &links, &bends)?;
+        register::register(&graph, &residues, odds, hints, &rounds, monitor)
     })?;
     Ok(runs.iter().map(|run| to_arrays(py, run, &residues)).collect())
 }
@@ -76,6 +87,17 @@ fn hints(
         hints[k].push((residues.places(sequence).start + number, *odds));
     }
     Ok(hints)
+}
+
+/// The bends of `n` candidates.
+fn bends((before, middle, after, odds): &BendArguments<'_>, n: usize) -> PyResult<Bends> {
+    let (before, middle) = (arrays::indices("bends", before)?, arrays::indices("bends", middle)?);
+    let (after, odds) = (arrays::indices("bends", after)?, arrays::finite("bends", arrays::vector("bends", odds)?)?);
+    if [middle.len(), after.len(), odds.len()] != [before.len(); 3] {
+        return Err(PyValueError::new_err("bends must be arrays of one length"));
+    }
+    let triples: Vec<[usize; 3]> = (0..before.len()).map(|i| [before[i], middle[i], after[i]]).collect();
+    Bends::new(n, &triples, odds).map_err(|e| to_python(&e))
 }
 
 /// Odds of the 20 types, then 1 for an unknown type and 0 outside.
