@@ -4,8 +4,9 @@ Usage: python benches/calibration.py STRUCTURES_FOLDER MAPS_FOLDER [--count 3] [
 
 The folders are those of benches/simulated_maps.py and benches/real_maps.py. Calpha: the score of every candidate,
 against whether a Calpha lies within 2 A. Main chain: voxels of simulated maps that are main chain or another labelled
-class. Amino acid: the types of candidates within 2 A of a Calpha, as read and with other temperatures. The expected
-calibration error (ECE) is the mean distance between probability and truth over ten bins, weighted by their numbers.
+class. Amino acid: the types of candidates within 2 A of a Calpha, after the second look, and with other temperatures.
+The expected calibration error (ECE) is the mean distance between probability and truth over ten bins, weighted by their
+numbers.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from real_maps import looked_again
 from scipy.spatial import KDTree
 from simulated_maps import chosen, simulate
 
@@ -95,8 +97,10 @@ def answers(
     density: DensityMap, resolution: float, truth: list[CalphaChain], weights: Path
 ) -> tuple[Answers, Prediction]:
     """Read a map and compare its candidates with the truth."""
-    prediction = read_density(density, weights, choose_device(), resolution)
-    candidates = propose_candidates(prediction, CandidateConfig(), RunConfig())
+    device = choose_device()
+    prediction = read_density(density, weights, device, resolution)
+    found = propose_candidates(prediction, CandidateConfig(), RunConfig())
+    candidates = looked_again(found, prediction, weights, device)
     positions = np.concatenate([chain.positions for chain in truth])
     types = np.array([AMINO_ACIDS.find(letter) for chain in truth for letter in chain.residues])
     distance, nearest = KDTree(positions).query(candidates.positions)

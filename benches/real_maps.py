@@ -20,15 +20,16 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 
 from emodelx import BuildConfig, build
-from emodelx.config import ReadingConfig
+from emodelx.config import LinkConfig, ReadingConfig, RunConfig
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import EmodelxError, NothingBuildableError
+from emodelx.inputs import Reader
 from emodelx.io.atoms import read_model
 from emodelx.io.maps import read_map
 from emodelx.io.sequences import read_sequences
 from emodelx.io.structures import CalphaChain, read_calphas
 from emodelx.machine import peak_memory
-from emodelx.network.device import choose_device
+from emodelx.network.device import Device, choose_device
 from emodelx.network.predict import read_density
 from emodelx.network.weights import find_weights
 from emodelx.pipeline import BuildResult
@@ -36,8 +37,10 @@ from emodelx.records import Candidates, Points, Prediction
 from emodelx.scoring import compare
 from emodelx.scoring.agreement import Evidence
 from emodelx.scoring.card import score_model, summary
+from emodelx.second_look import look_again
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.composition import correct_composition
+from emodelx.stages.links import link_candidates
 
 TYPED = ReadingConfig(type_floor=0.0)
 """Types are read at the Calphas of the reference, whether the network sees one there or not."""
@@ -62,7 +65,7 @@ class Reading:
         the nearest voxel; a Calpha where nothing was read counts as wrong.
     top1_used : float
         Reference Calphas with a candidate within 2 A for which the type that the program takes the nearest candidate
-        for, after the correction by composition, is right.
+        for, after the second look and the correction by composition, is right.
     """
 
     recall: float
@@ -165,8 +168,15 @@ def read_again(config: BuildConfig, reference: Sequence[CalphaChain]) -> Reading
     assert config.fasta is not None
     weights, device = find_weights(config.weights), choose_device(config.device)
     prediction = read_density(read_map(config.map).density, weights, device, config.resolution, TYPED)
-    candidates = propose_candidates(prediction, config.candidates, config.run)
-    return read_against(reference, correct_composition(candidates, read_sequences(config.fasta).sequences), prediction)
+    found = looked_again(propose_candidates(prediction, config.candidates, config.run), prediction, weights, device)
+    return read_against(reference, correct_composition(found, read_sequences(config.fasta).sequences), prediction)
+
+
+def looked_again(candidates: Candidates, prediction: Prediction, weights: Path, device: Device) -> Candidates:
+    """Candidates with the types that the second look reads."""
+    run = RunConfig()
+    links = link_candidates(candidates, prediction, LinkConfig(), run)
+    return look_again(candidates, links, prediction, Reader(weights, device), run).candidates
 
 
 READING_COLUMNS = ("recall", "precision", "recall_paired", "precision_paired", "rms", "top1", "top3", "top1_used")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from real_maps import Reading, cell, read_against
+from real_maps import Reading, cell, looked_again, read_against
 
 from emodelx.config import CandidateConfig, ReadingConfig, RunConfig
 from emodelx.constants import AMINO_ACIDS
@@ -34,7 +34,7 @@ LARGEST_EDGE = 112
 MARGIN = 10.0
 """Angstrom of solvent around the molecule."""
 RESIDUES = (150, 1000)
-COLUMNS = ("recall", "precision", "recall_paired", "precision_paired", "rms", "top1", "top3")
+COLUMNS = ("recall", "precision", "recall_paired", "precision_paired", "rms", "top1", "top3", "top1_used")
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,11 @@ def calphas_of(structure: Structure) -> CalphaChain:
 
 def read(made: SimulatedMap, resolution: float, weights: Path, config: ReadingConfig) -> tuple[Reading, HelixTurns]:
     """Read a map and compare with the truth; and the turns of its helices."""
-    prediction = read_density(made.density, weights, choose_device(), resolution, config)
+    device = choose_device()
+    prediction = read_density(made.density, weights, device, resolution, config)
     candidates = propose_candidates(prediction, CandidateConfig(), RunConfig())
-    return read_against([made.truth], candidates, prediction), count_turns(candidates)
+    found = looked_again(candidates, prediction, weights, device)
+    return read_against([made.truth], found, prediction), count_turns(candidates)
 
 
 def main() -> None:

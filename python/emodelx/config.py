@@ -117,7 +117,7 @@ class RigidConfig:
 
     most_read: float = 0.5
     """Share of the residues that were read, from which the templates are not searched for."""
-    most_read_weak: float = 0.8
+    most_read_weak: float = 0.82
     """The same in maps of `weak` resolution and worse."""
     weak: float = 3.8
     """Angstrom; in finer maps the chain is better followed residue by residue."""

@@ -52,8 +52,8 @@ from emodelx.report.summary import (
 from emodelx.runlog import RunLog
 from emodelx.scoring.agreement import Evidence
 from emodelx.scoring.built import BuiltScores, score_built
+from emodelx.second_look import look_again
 from emodelx.stages.atoms import build_atoms
-from emodelx.stages.bends import look_again
 from emodelx.stages.bfactors import fit_b_factors
 from emodelx.stages.bridge import bridge_gaps
 from emodelx.stages.candidates import propose_candidates

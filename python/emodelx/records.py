@@ -20,6 +20,8 @@ _CODES[list(AMINO_ACIDS.encode())] = np.arange(len(AMINO_ACIDS))
 
 ODDS_FLOOR = 0.05
 """Share of candidates whose type the network is taken to have read at random."""
+MOST_BEND = 6.0
+"""Bound of the log-odds of a bend: no single look at the map is surer."""
 
 FEWEST_TURNS, CLEAR_RATIO = 10, 4
 """Turns of one hand that tell the hand of a map, and how many times those of the other; right-handed maps read at 4.3 A
@@ -301,6 +303,14 @@ class Links:
 
     likelihood: SparseRows
     bends: Bends | None = None
+
+    def bend_odds(self) -> tuple[Ints, Ints, Ints, Floats] | None:
+        """Bends as walks weigh them: candidates before, in the middle and after, and their odds; None without."""
+        if self.bends is None:
+            return None
+        odds = np.exp(np.clip(self.bends.log_odds, -MOST_BEND, MOST_BEND)).astype(np.float32)
+        before, middle, after = np.ascontiguousarray(self.bends.triples.T)
+        return before, middle, after, odds
 
 
 @dataclass(frozen=True)

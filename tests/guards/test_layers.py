@@ -26,7 +26,7 @@ LEVELS = (
     ),
     ("stages", "network", "training", "scoring", "report", "tools"),
     ("inputs", "runlog", "search", "stepper"),
-    ("preview", "pairs"),
+    ("preview", "pairs", "second_look"),
     ("pipeline",),
     ("batch", "demo"),
     ("",),  # the package itself: its public names

@@ -1,5 +1,7 @@
 """Sequence registration: posteriors and the growth of runs against their twins, and planted chains."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,11 +35,11 @@ def problems(draw, candidates=(2, 14), length=(1, 60), sureness=(1.0, 30.0)):
     return points, (H + H.T).astype(np.float32), odds.astype(np.float32), sequences
 
 
-def register(problem, copies, rounds):
+def register(problem, copies, rounds, bends=None):
     """Runs as the core gives them, each a list of (place, candidate, posterior)."""
     points, H, odds, sequences = problem
     _, starts = slow.layout(sequences)
-    found = _core.register_runs(points, sparse(H), odds, sequences, copies, rounds, threads=1)
+    found = _core.register_runs(points, sparse(H), odds, sequences, copies, rounds, bends=bends, threads=1)
     return [
         [
             (starts[sequence] + first + i, k, p)
@@ -136,6 +138,74 @@ def test_growth(problem, copies, growth):
     assert all(probability == best[k][1] for run in found for _, k, probability in run)
 
 
+def linked_triples(H):
+    """Pairs of links that share a candidate, in both orders."""
+    n = len(H)
+    return [(a, b, c) for a, b, c in permutations(range(n), 3) if H[a, b] > 0 and H[b, c] > 0]
+
+
+def as_bends(triples, odds):
+    before, middle, after = np.array(triples, np.int64).reshape(-1, 3).T.copy()
+    return before, middle, after, np.asarray(odds, np.float32)
+
+
+@settings(max_examples=40, deadline=None)
+@given(problem=problems(), share=st.sampled_from([0.3, 1.0]), seed=st.integers(0, 999))
+def test_posteriors_along_bends(problem, share, seed):
+    """Bends that were looked at have their odds, all others low ones."""
+    points, H, odds, sequences = problem
+    rng = np.random.default_rng(seed)
+    triples = [triple for triple in linked_triples(H) if rng.random() < share]
+    bend_odds = np.exp(rng.normal(0, 2, len(triples))).astype(np.float32)
+    order = rng.permutation(len(triples))
+    found = register(
+        problem,
+        [len(points)] * len(sequences),
+        [ALONE],
+        as_bends([triples[i] for i in order], bend_odds[order]),
+    )
+    walks = slow_walks(points, H, dict(zip(triples, map(float, bend_odds), strict=True)))
+    assert_best_matches(found, slow.posterior(walks, slow.emissions(odds, slow.layout(sequences)[0])))
+
+
+@settings(max_examples=30, deadline=None)
+@given(problem=problems())
+def test_bends_of_even_odds_and_no_bends_change_nothing(problem):
+    points, H, _, sequences = problem
+    copies, growth = [len(points)] * len(sequences), [(2, 0.02, 0.01)] * 2
+    triples = linked_triples(H)
+    expected = register(problem, copies, growth)
+    assert register(problem, copies, growth, as_bends(triples, np.ones(len(triples)))) == expected
+    assert register(problem, copies, growth, as_bends([], [])) == expected
+
+
+def palindrome(half=5):
+    """A helix whose types, read weakly, are the same both ways."""
+    n = 2 * half
+    codes = np.concatenate([np.arange(half), np.arange(half)[::-1]])
+    odds = np.full((n, 20), 0.1, np.float32)
+    odds[np.arange(n), codes] = 2.5
+    H = 0.8 * (np.eye(n, k=1) + np.eye(n, k=-1))
+    return helix(n), H, odds, [codes.astype(np.int8)]
+
+
+def test_bends_tell_which_way_a_chain_runs():
+    problem = palindrome()
+    n = len(problem[0])
+    forward = [(k, k + 1, k + 2) for k in range(n - 2)]
+    triples = forward + [triple[::-1] for triple in forward]
+    strong, weak = np.full(n - 2, 8.0), np.full(n - 2, 0.1)
+    found = []
+    for odds in (np.concatenate([strong, weak]), np.concatenate([weak, strong])):
+        (run,) = register(problem, [1], [(3, 0.3, 0.3)], as_bends(triples, odds))
+        assert [place for place, *_ in run] == list(range(n))
+        assert min(probability for *_, probability in run) > 0.9
+        found.append([k for _, k, _ in run])
+    assert found == [list(range(n)), list(range(n))[::-1]]
+    without = register(problem, [1], [ALONE])
+    assert max(probability for ((_, _, probability),) in without) < 0.6
+
+
 def assign(planted, sequence, **config):
     """The planted chain registered: residue of every candidate, `FALSE` where none."""
     fragments = register_sequences(planted.candidates, planted.links, [sequence], (), RegistrationConfig(**config), RUN)
@@ -228,6 +298,21 @@ def test_threads(same_on_all_threads):
     same_on_all_threads(step, *rod(3000), [residues(90), residues(30)], [20, 20], ROUNDS)
 
 
+def test_threads_with_bends(same_on_all_threads):
+    def step(*arguments, threads):
+        runs = _core.register_runs(*arguments, bends=bends, threads=threads)
+        assert len(runs) > 100
+        return [[np.array([sequence, first]), *arrays] for sequence, first, *arrays in runs]
+
+    near = [(a, b) for a in range(-3, 4) for b in range(-3, 4) if a and b and a != b]
+    triples = [(k + a, k, k + b) for k in range(3, 2997) for a, b in near]
+    bends = as_bends(triples, np.random.default_rng(3).uniform(0.1, 3, len(triples)))
+    given = *rod(3000), [residues(90), residues(30)], [20, 20], ROUNDS
+    found = same_on_all_threads(step, *given)
+    without = _core.register_runs(*given)
+    assert [members.tolist() for *_, members, _ in found] != [members.tolist() for *_, members, _ in without]
+
+
 def test_threads_along_a_sequence_that_is_screened_first(same_on_all_threads):
     def step(*arguments, threads):
         runs = _core.register_runs(*arguments, threads=threads)
@@ -296,3 +381,26 @@ def test_nothing_to_register():
 def test_bad_input(arguments, error, message):
     with pytest.raises(error, match=message):
         _core.register_runs(*arguments, ROUNDS)
+
+
+ONE, NONE = np.ones(1, np.int64), np.zeros(1, np.int64)
+HALF = np.full(1, 0.5, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("bends", "error", "message"),
+    [
+        ((NONE, ONE, 2 * ONE, HALF), ValueError, "bends must name candidates that exist"),
+        ((9 * ONE, ONE, NONE, HALF), ValueError, "bends must name candidates that exist"),
+        ((-ONE, ONE, NONE, HALF), ValueError, "bends"),
+        ((NONE, ONE[:0], NONE, HALF), ValueError, "bends must be arrays of one length"),
+        ((NONE, ONE, NONE, HALF[:0]), ValueError, "bends must be arrays of one length"),
+        ((NONE, ONE, NONE, HALF * np.nan), ValueError, "bends must be finite"),
+        ((NONE, ONE, NONE, HALF * np.inf), ValueError, "bends must be finite"),
+        ((NONE, ONE, NONE, HALF.astype(float)), TypeError, "bends"),
+        ((NONE, ONE, NONE), ValueError, "tuple of length 4"),
+    ],
+)
+def test_bad_bends(bends, error, message):
+    with pytest.raises(error, match=message):
+        _core.register_runs(POINTS, LINKS, ODDS, [AA], [1], ROUNDS, bends=bends)

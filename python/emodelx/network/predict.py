@@ -193,7 +193,7 @@ def predict(
     plan = TilePlan.cover(density.values.shape, info.window, config.overlap)
     smooth = np.asarray(uniform_filter(density.values, SMOOTHING), np.float32)
     tiles = plan.with_density(smooth, config.empty)
-    with torch.inference_mode(), torch_threads(run.threads), _memory_of(device):
+    with torch.inference_mode(), torch_threads(run.threads), memory_of(device):
         type_floor = min(config.type_floor, info.calpha_threshold)
         stitcher = Stitcher(density.values, plan, device.torch, 0.5 * type_floor)
         batch = config.batch or WINDOWS_AT_ONCE.get(device.torch.type, WINDOWS_AT_ONCE_ON_GPU)
@@ -329,7 +329,7 @@ def torch_threads(threads: int) -> Iterator[None]:
 
 
 @contextmanager
-def _memory_of(device: Device) -> Iterator[None]:
+def memory_of(device: Device) -> Iterator[None]:
     """Name a device that is too small."""
     try:
         yield

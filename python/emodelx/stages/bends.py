@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from emodelx.config import RunConfig
-from emodelx.records import Bends, Candidates, Floats, Ints, Links, Points, Prediction, SecondLook
-
-if TYPE_CHECKING:
-    from emodelx.inputs import Reader
+from emodelx.records import Bends, Candidates, Floats, Ints, Links, Points, SecondLook
 
 NEXT = 2.7, 4.9
 """Angstrom between candidates that may be consecutive residues: what the network was trained on."""
@@ -22,53 +18,35 @@ NEXT_BUT_ONE = 4.4, 7.8
 """Angstrom between the ends of a bend, likewise."""
 NOWHERE, END = -1.0, -2.0
 """Log-weights of a candidate that is in no chain, and of one that is at an end, against a bend of even odds."""
+OUTSIDE, EDGE = np.exp(NOWHERE), np.exp(END)
 ROUNDS, DAMPING = 30, 0.5
 LEAST, MOST = -12.0, 6.0
 """Bounds of the log-odds of one bend."""
 LARGEST_MESSAGE = 15.0
-FEWEST = 3
-"""Candidates that make a bend."""
-
 Doubles = NDArray[np.float64]
 
 
-def look_again(
-    candidates: Candidates, links: Links, prediction: Prediction, reader: Reader | None, run: RunConfig
-) -> SecondLook:
-    """Read types again in the frame of the chain, and tell which way it runs.
+def with_bends(candidates: Candidates, links: Links, bends: Bends, types: Floats) -> SecondLook:
+    """Give candidates the types that their bends show, and links the bends.
 
-    A candidate has the types that its most likely bends show; how likely they are, every candidate tells its
-    neighbours, because it has one bend only (:func:`settle`). What is in no bend keeps what the first network said.
+    A candidate has the types of its most likely bends; how likely they are, every candidate tells its neighbours,
+    because it has one bend only (:func:`settle`). What is in no bend keeps what the first look said.
 
     Parameters
     ----------
     candidates : Candidates
     links : Links
-    prediction : Prediction
-        With the density that the network saw.
-    reader : Reader or None
-    run : RunConfig
+    bends : Bends
+    types : ndarray, dtype=float32, shape=(m, 20)
+        Of the middle candidate, if the chain runs so.
 
     Returns
     -------
     SecondLook
-        The same candidates and links, unchanged where the prediction holds no density or the weights have no
-        second network.
     """
-    if prediction.density is None or reader is None or len(candidates) < FEWEST:
-        return SecondLook(candidates, links)
-    from emodelx.network.second_look import look_at_bends  # torch takes seconds to load
-
-    triples = possible_bends(candidates.positions)
-    seen = look_at_bends(candidates, prediction, triples, reader, run)
-    if seen is None:
-        return SecondLook(candidates, links)
-    types, log_odds = seen
-    likely = settle(len(candidates), triples, log_odds)
-    return SecondLook(
-        replace(candidates, type_prob=mixed_types(candidates.type_prob, triples, types, likely)),
-        replace(links, bends=Bends(triples, log_odds)),
-    )
+    likely = settle(len(candidates), bends.triples, bends.log_odds)
+    mixed = mixed_types(candidates.type_prob, bends.triples, types, likely)
+    return SecondLook(replace(candidates, type_prob=mixed), replace(links, bends=bends))
 
 
 def possible_bends(positions: Points) -> Ints:
@@ -131,28 +109,67 @@ def settle(n: int, triples: Ints, log_odds: Floats) -> Doubles:
     ndarray, dtype=float64, shape=(m,)
         Sums to 1 at most over the bends of a middle candidate.
     """
-    steps, index = np.unique(np.concatenate([triples[:, :2], triples[:, 1:]]), axis=0, return_inverse=True)
-    into, out_of = np.split(index.reshape(-1), 2)
-    weight, end, nowhere = np.exp(np.clip(log_odds.astype(np.float64), LEAST, MOST)), np.exp(END), np.exp(NOWHERE)
-    middle = triples[:, 1]
-
-    def sums(told: _Messages) -> tuple[Doubles, Doubles, Doubles, Doubles]:
-        """Weights of bends, of steps as the last and as the first of a chain, and of all that a candidate can be."""
-        onward, back = np.exp(told.onward), np.exp(told.back)
-        bends, last, first = weight * onward[into] * back[out_of], end * onward, end * back
-        here = np.bincount(middle, bends, n) + np.bincount(steps[:, 1], last, n) + np.bincount(steps[:, 0], first, n)
-        return bends, last, first, here + nowhere
-
-    told = _Messages(np.zeros(len(steps)), np.zeros(len(steps)))
+    graph = _Steps.of(n, triples)
+    weight = np.exp(np.clip(log_odds.astype(np.float64), LEAST, MOST))
+    told = _Messages(np.zeros(len(graph.steps)), np.zeros(len(graph.steps)))
     for _ in range(ROUNDS):
-        bends, last, first, here = sums(told)
-        taken = end + np.bincount(out_of, weight * np.exp(told.onward)[into], len(steps))
-        onward = _log_odds(taken, here[steps[:, 0]] - np.bincount(out_of, bends, len(steps)) - first)
-        taken = end + np.bincount(into, weight * np.exp(told.back)[out_of], len(steps))
-        back = _log_odds(taken, here[steps[:, 1]] - np.bincount(into, bends, len(steps)) - last)
+        onward, back = graph.answers(weight, told)
         told = _Messages(_damped(told.onward, onward), _damped(told.back, back))
-    bends, *_, here = sums(told)
-    return bends / here[middle]
+    sums = graph.sums(weight, told)
+    return sums.bends / sums.here[graph.middle]
+
+
+class _Sums(NamedTuple):
+    """Weights of bends, of steps as the last and as the first of a chain, and of all that a candidate can be."""
+
+    bends: Doubles
+    last: Doubles
+    first: Doubles
+    here: Doubles
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Steps from one candidate to the next, the bends that they lead into and out of, and the same steps backward."""
+
+    n: int
+    middle: Ints
+    steps: Ints
+    into: Ints
+    out_of: Ints
+    reverse: Ints
+
+    @classmethod
+    def of(cls, n: int, triples: Ints) -> _Steps:
+        """Find the steps of bends."""
+        ends = np.concatenate([triples[:, :2], triples[:, 1:]])
+        steps, index = np.unique(ends, axis=0, return_inverse=True)
+        into, out_of = np.split(index.reshape(-1), 2)
+        place = {(a, b): i for i, (a, b) in enumerate(steps.tolist())}
+        reverse = np.array([place.get((b, a), -1) for a, b in steps.tolist()], np.int64)
+        return cls(n, triples[:, 1], steps, into, out_of, reverse)
+
+    def sums(self, weight: Doubles, told: _Messages) -> _Sums:
+        """What every candidate can be, as its neighbours see it."""
+        onward, back = np.exp(told.onward), np.exp(told.back)
+        bends, last, first = weight * onward[self.into] * back[self.out_of], EDGE * onward, EDGE * back
+        ends = np.bincount(self.steps[:, 1], last, self.n) + np.bincount(self.steps[:, 0], first, self.n)
+        return _Sums(bends, last, first, OUTSIDE + ends + np.bincount(self.middle, bends, self.n))
+
+    def answers(self, weight: Doubles, told: _Messages) -> tuple[Doubles, Doubles]:
+        """Log-odds of every step, against none either way: told by where it begins, and by where it goes."""
+        bends, last, first, here = self.sums(weight, told)
+        count = len(self.steps)
+        leaves = np.bincount(self.out_of, bends, count) + first
+        comes = np.bincount(self.into, bends, count) + last
+        # The same two candidates cannot follow each other both ways: "not this step" leaves the other way out as well.
+        leaves_back, comes_back = (np.where(self.reverse < 0, 0, sums[self.reverse]) for sums in (leaves, comes))
+        onward = EDGE + np.bincount(self.out_of, weight * np.exp(told.onward)[self.into], count)
+        back = EDGE + np.bincount(self.into, weight * np.exp(told.back)[self.out_of], count)
+        return (
+            _log_odds(onward, here[self.steps[:, 0]] - leaves - comes_back),
+            _log_odds(back, here[self.steps[:, 1]] - comes - leaves_back),
+        )
 
 
 def _log_odds(taken: Doubles, left: Doubles) -> Doubles:

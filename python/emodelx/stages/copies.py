@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from emodelx import _core
 from emodelx.config import CountConfig, RegistrationConfig, RunConfig
 from emodelx.records import Candidates, Links, Sequence
-from emodelx.stages.register import bend_odds
 
 
 def count_copies(
@@ -74,7 +73,7 @@ def _copy_sizes(
         [sequence.codes() for sequence in sequences],
         most,
         config.growth()[:1],
-        bends=bend_odds(links),
+        bends=links.bend_odds(),
         threads=run.threads,
         progress=run.progress,
     )

@@ -15,8 +15,6 @@ HINT_WIDTH = 0.9
 """Deviation in Angstrom along each axis."""
 BEST_HINT = 30.0
 """Odds of a candidate right there."""
-BEND_TRUST, MOST_BEND = 0.7, 4.0
-"""Part of the log-odds of a bend that counts, since neighbouring bends see much of the same, and their bound."""
 
 
 def register_sequences(
@@ -59,20 +57,11 @@ def register_sequences(
         [sequence.copies for sequence in sequences],
         config.growth(),
         hints=_hints(candidates, placements),
-        bends=bend_odds(links),
+        bends=links.bend_odds(),
         threads=run.threads,
         progress=run.progress,
     )
     return tuple(Fragment(*found) for found in runs)
-
-
-def bend_odds(links: Links) -> tuple[Ints, Ints, Ints, Floats] | None:
-    """Bends as walks weigh them: candidates before, in the middle and after, and their odds."""
-    if links.bends is None:
-        return None
-    odds = np.exp(np.clip(BEND_TRUST * links.bends.log_odds, -MOST_BEND, MOST_BEND))
-    before, middle, after = np.ascontiguousarray(links.bends.triples.T)
-    return before, middle, after, odds.astype(np.float32)
 
 
 def _hints(candidates: Candidates, placements: Sequences[Placement]) -> tuple[Ints, Ints, Ints, Floats]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from emodelx.training.augment import NOISE_RANKS, random_ball, random_mask, random_rotation, random_scale
-from emodelx.training.labels import make_labels
+from emodelx.training.labels import Labels, make_labels
 from emodelx.training.loss import Targets
 from emodelx.training.ranks import ALONE, Ranks
 from emodelx.training.simulate import PADDING, Conditions, Scene, draw_conditions
@@ -86,10 +86,29 @@ class SimulatedWindows(Windows):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return window number `index`."""
         rng = np.random.default_rng((self.config.seed, index))
-        size = self.config.size
         conditions = draw_conditions(rng, self.config.resolution)
         if np.random.default_rng((self.config.seed, index, 2)).uniform() < self.config.noise_share:
             return self._noise(conditions, rng)
+        density, _, labels = self._molecule(conditions, rng)
+        return density[None], labels.backbone, labels.calpha, labels.amino
+
+    def molecule(self, index: int) -> tuple[Tensor, Structure]:
+        """Return what window number `index` shows where it is not one of noise.
+
+        Returns
+        -------
+        density
+            ``(size, size, size)`` float32.
+        atoms
+            In voxel coordinates of the window; also those a little outside of it.
+        """
+        rng = np.random.default_rng((self.config.seed, index))
+        density, atoms, _ = self._molecule(draw_conditions(rng, self.config.resolution), rng)
+        return density, atoms
+
+    def _molecule(self, conditions: Conditions, rng: np.random.Generator) -> tuple[Tensor, Structure, Labels]:
+        """Return density, atoms and labels of a window with a molecule."""
+        size = self.config.size
         padded = self._atoms_of_window(rng)
         scene = Scene(padded, conditions, size + 2 * PADDING, rng, self.device)
         inner = slice(PADDING, PADDING + size)
@@ -97,7 +116,7 @@ class SimulatedWindows(Windows):
         atoms = replace(padded, xyz=padded.xyz - np.float32(PADDING))
         mask, labels = random_mask(atoms, make_labels(atoms, size, self.device), rng)
         density = random_scale(density if mask is None else density * mask, labels.near, rng)
-        return density[None], labels.backbone, labels.calpha, labels.amino
+        return density, atoms, labels
 
     def _noise(self, conditions: Conditions, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return a window of noise at full scale, in which there is nothing to find."""

@@ -20,6 +20,9 @@ impl Bends {
         if triples.len() != odds.len() || triples.iter().flatten().any(|&k| k >= n) {
             return Err(CoreError::Invalid("bends must name candidates that exist, and have one value each".into()));
         }
+        if odds.iter().any(|odds| *odds < 0.0) {
+            return Err(CoreError::Invalid("odds of bends must not be negative".into()));
+        }
         let mut sorted: Vec<([usize; 3], f32)> =
             triples.iter().zip(odds).map(|(&[before, middle, after], &o)| ([middle, before, after], o)).collect();
         sorted.sort_unstable_by_key(|bend| bend.0);
@@ -60,5 +63,6 @@ mod tests {
     fn refuses_other_candidates() {
         assert!(Bends::new(2, &[[0, 1, 2]], &[1.0]).is_err());
         assert!(Bends::new(3, &[[0, 1, 2]], &[]).is_err());
+        assert!(Bends::new(3, &[[0, 1, 2]], &[-1.0]).is_err());
     }
 }

@@ -8,6 +8,7 @@ import numpy as np
 LINK_SLOPE = 32.0
 LEAST_ODDS = 0.01
 DEAD_END = 0.3
+UNSEEN = 0.05
 BENDS = ((4.2, 0.02), (4.7, 0.5), (6.6, 2.5), (7.3, 1.0), (7.9, 0.3), (np.inf, 0.02))
 JUMP_RANGE = (4.7, 7.6)
 JUMP_PROBABILITY = 0.05
@@ -32,8 +33,11 @@ class Walks:
         return self.jumps * JUMP_PROBABILITY / JUMP_CHOICES
 
 
-def walks(points, H):
-    """The walks over candidates with the dense likelihood `H`, 0 where there is no link."""
+def walks(points, H, bends=None):
+    """The walks over candidates with the dense likelihood `H`, 0 where there is no link.
+
+    `bends` are the odds of triples (before, middle, after) that were looked at.
+    """
     n = len(points)
     distance = np.linalg.norm(points[:, None] - points[None], axis=2)
     reference = reference_likelihood(H)
@@ -46,6 +50,8 @@ def walks(points, H):
             weight = {y: exp(LINK_SLOPE * (float(H[k, y]) - reference)) for y in around if y != came}
             if came != n:
                 weight = {y: odds * bend(distance[came, y]) for y, odds in weight.items()}
+                if bends:
+                    weight = {y: odds * bends.get((came, k, y), UNSEEN) for y, odds in weight.items()}
             for y in weight:
                 step[k, came, y] = (1 - JUMP_PROBABILITY) * weight[y] / (DEAD_END + sum(weight.values()))
     jumps = (distance >= JUMP_RANGE[0]) & (distance < JUMP_RANGE[1])

@@ -2,6 +2,7 @@
 
 import tracemalloc
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,35 @@ def test_what_is_written_is_read_back(tmp_path, monkeypatch, shape, block):
     assert [p.name for p in tmp_path.iterdir()] == ["p.npz"]
 
 
+def test_density_comes_back_in_half_precision(tmp_path):
+    density = np.random.default_rng(5).normal(1, 2, SHAPE).astype(np.float32)
+    write_prediction(tmp_path / "p.npz", replace(random_prediction(SHAPE, 3), density=density))
+    found = read_prediction(tmp_path / "p.npz").density
+    assert found is not None
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, density.astype(np.float16).astype(np.float32))
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as written:
+        assert written["density"].dtype == np.float16
+
+
+def test_density_is_optional(tmp_path):
+    assert read_prediction(save(tmp_path)).density is None
+    write_prediction(tmp_path / "p.npz", random_prediction(SHAPE, 3))
+    assert read_prediction(tmp_path / "p.npz").density is None
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as written:
+        assert "density" not in written
+
+
+@pytest.mark.parametrize("kind", ["<f2", ">f4", "<f8", "<i2"])
+def test_density_of_another_network_is_read_as_it_is(tmp_path, kind):
+    density = np.random.default_rng(5).normal(0, 40, SHAPE).astype(kind)
+    found = read_prediction(save(tmp_path, density=np.asfortranarray(density))).density
+    assert found is not None
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(found, density.astype(np.float32))
+
+
 def test_numpy_reads_what_is_written(tmp_path):
     written = random_prediction((5, 6, 7), 0)
     write_prediction(tmp_path / "p.npz", written)
@@ -164,6 +194,12 @@ BAD_CONTENT = {
     "negative": (with_value("ca_prob", -0.5), "ca_prob holds values from -0.5"),
     "origin of two numbers": ({"origin": np.zeros(2)}, "three finite numbers"),
     "origin not finite": ({"origin": np.array([0, np.nan, 0])}, "three finite numbers"),
+    "density of another shape": ({"density": PLAIN["bb_prob"][:-1]}, r"density must hold .* shape \(6, 7, 8\)"),
+    "density flat": ({"density": PLAIN["bb_prob"].ravel()}, "density must hold finite numbers"),
+    "NaN in density": ({"density": with_value("bb_prob", np.nan)["bb_prob"]}, "density must hold finite numbers"),
+    "infinite density": ({"density": with_value("bb_prob", -np.inf)["bb_prob"]}, "density must hold finite numbers"),
+    "density as text": ({"density": np.full(SHAPE, "a")}, "density has type"),
+    "density pickled": ({"density": np.array([{}, []], object)}, "density is no plain array"),
     "threshold above 1": ({"threshold": np.array(35.0)}, "one number between 0 and 1"),
     "many thresholds": ({"threshold": np.array([0.1, 0.2])}, "one number between 0 and 1"),
 }

@@ -5,7 +5,20 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from emodelx.io.store import Store, digest, file_digest
-from emodelx.records import CalphaModel, Chain, DensityMap, Fragment, Hops, Links, Sequence, SparseRows
+from emodelx.records import (
+    Bends,
+    CalphaModel,
+    Candidates,
+    Chain,
+    DensityMap,
+    Fragment,
+    Hops,
+    Links,
+    Prediction,
+    SecondLook,
+    Sequence,
+    SparseRows,
+)
 
 
 @pytest.fixture
@@ -31,6 +44,18 @@ def model():
     return CalphaModel((Sequence("ä|1", "MK", ("AA",), 2),), (chain,))
 
 
+def bent():
+    """Links with bends."""
+    bends = Bends(np.array([[0, 1, 2], [2, 1, 0]]), np.array([1.5, -1.5], np.float32))
+    return Links(sparse(), bends)
+
+
+def prediction():
+    volumes = np.random.default_rng(0).random((3, 2, 3, 4), np.float32)
+    types = np.full((2, 20), 0.05, np.float32)
+    return Prediction(volumes[0], volumes[1], np.array([3, 5]), types, np.ones(3), 0.4, 3.5, density=volumes[2])
+
+
 def assert_same(a, b):
     assert type(a) is type(b)
     if isinstance(a, np.ndarray):
@@ -51,6 +76,9 @@ def assert_same(a, b):
     "record",
     [
         Links(sparse()),
+        bent(),
+        SecondLook(Candidates.none(), bent()),
+        prediction(),
         Hops((sparse(), sparse(0.25))),
         (),
         (Fragment(0, 3, np.arange(4), 1.5), Fragment(1, 0, np.arange(0), -2.0)),

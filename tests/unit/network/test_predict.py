@@ -16,6 +16,7 @@ from emodelx.config import ReadingConfig, RunConfig
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import ResourceError
 from emodelx.io.predictions import type_voxels
+from emodelx.network.bends import CEILING, BendConfig, BendNetwork
 from emodelx.network.device import Device
 from emodelx.network.normalise import PAPER, SPECTRUM, normalise
 from emodelx.network.orientations import orientations
@@ -283,6 +284,24 @@ def test_a_file_of_weights_reads_a_map_of_any_voxel_size(network, tmp_path):
     assert found.ca_prob.shape == (22, 19, 16)
     np.testing.assert_allclose(found.ca_prob, expected.ca_prob, atol=1e-6)
     assert (found.origin == density.origin).all()
+
+
+@pytest.mark.parametrize("ceiling", [1.0, 4.0])
+def test_a_second_network_gets_the_density_and_changes_no_reading(network, tmp_path, ceiling):
+    """Bright side chains are kept for it; the first network still sees what its own rule leaves."""
+    values = random_map((16, 16, 16)) ** 12
+    info = replace(INFO, normalisation=replace(PAPER, percentile=90.0, ceiling=ceiling))
+    alone, beside = tmp_path / "alone.safetensors", tmp_path / "beside.safetensors"
+    save_weights(alone, network, info)
+    save_weights(beside, network, info, bends=BendNetwork(BendConfig(width=4, hidden=8)))
+    expected, found = (read_density(on_grid(values), path, CPU, config=EVERY_WINDOW) for path in (alone, beside))
+    assert expected.density is None
+    assert found.density is not None
+    assert found.density.dtype == np.float32
+    assert found.density.max() == CEILING
+    np.testing.assert_array_equal(found.density, normalise(values, replace(info.normalisation, ceiling=CEILING)))
+    for name in ("ca_prob", "bb_prob", "type_voxels", "type_prob"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 @pytest.mark.parametrize(("rule", "given", "found"), [(PAPER, 3.0, None), (SPECTRUM, 3.0, 3.0), (SPECTRUM, None, 2.5)])

@@ -1,0 +1,314 @@
+"""A second look: which bends are possible, which of them are likely together, and what candidates gain by it."""
+
+from dataclasses import replace
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emodelx.config import RunConfig
+from emodelx.inputs import Reader
+from emodelx.network.bends import CEILING, BendConfig, BendNetwork
+from emodelx.network.device import Device
+from emodelx.network.normalise import PAPER
+from emodelx.network.unet import NetworkConfig, build_network
+from emodelx.network.weights import WeightsInfo, save_weights
+from emodelx.records import Candidates, Links, Prediction, SparseRows
+from emodelx.second_look import look_again
+from emodelx.stages.bends import END, LEAST, MOST, NOWHERE, mixed_types, possible_bends, settle
+
+RUN = RunConfig(threads=1)
+CPU = Device(torch.device("cpu"), "CPU", False)
+TINY = NetworkConfig(widths=(4, 6), encoder_blocks=(1, 1), decoder_blocks=(1,))
+SHAPE = (26, 24, 25)
+ORIGIN = np.array([10.0, -20.0, 30.0])
+
+CHAIN = [(0, 1, 2), (1, 2, 3), (2, 3, 4)]
+BRANCH = [(0, 1, 2), (1, 2, 3), (1, 2, 4)]
+TWO_INTO_ONE = [(0, 2, 3), (1, 2, 3), (2, 3, 4)]
+
+
+def both_ways(triples):
+    return np.concatenate([triples, np.array(triples)[:, ::-1]])
+
+
+def slow_bends(positions):
+    """Twin of `possible_bends`: all triples."""
+    apart = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    return [
+        (a, b, c)
+        for a, b, c in permutations(range(len(positions)), 3)
+        if 2.7 < apart[a, b] < 4.9 and 2.7 < apart[b, c] < 4.9 and 4.4 < apart[a, c] < 7.8
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(count=st.integers(3, 22), edge=st.sampled_from([2.2, 3.0, 4.0]), seed=st.integers(0, 9999))
+def test_bends_are_all_triples_at_the_distances_of_a_chain(count, edge, seed):
+    positions = np.random.default_rng(seed).uniform(0, edge * count ** (1 / 3), (count, 3))
+    found = possible_bends(positions)
+    assert sorted(map(tuple, found.tolist())) == sorted(slow_bends(positions))
+    assert found.dtype == np.int64
+    one_way, other_way = np.split(found, 2)
+    np.testing.assert_array_equal(one_way, other_way[:, ::-1])
+
+
+def helix(length):
+    angle = np.radians(100) * np.arange(length)
+    return np.column_stack([1.5 * np.arange(length), 2.3 * np.cos(angle), 2.3 * np.sin(angle)])
+
+
+def test_a_helix_bends_at_every_residue_and_nowhere_else():
+    found = possible_bends(helix(9))
+    forward = [(k, k + 1, k + 2) for k in range(7)]
+    assert sorted(found.tolist()) == sorted(both_ways(forward).tolist())
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_fewer_than_three_do_not_bend(count):
+    assert possible_bends(helix(count)).shape == (0, 3)
+
+
+def test_far_candidates_do_not_bend():
+    assert possible_bends(10 * helix(9)).shape == (0, 3)
+
+
+def states(k, triples, log_odds):
+    """All that a candidate can be: log-weight, the one before, the one after, number of its bend."""
+    steps = {tuple(pair) for a, b, c in triples for pair in ((a, b), (b, c))}
+    yield NOWHERE, None, None, None
+    yield from ((END, None, after, None) for before, after in steps if before == k)
+    yield from ((END, before, None, None) for before, after in steps if after == k)
+    yield from ((log_odds[i], a, c, i) for i, (a, b, c) in enumerate(triples) if b == k)
+
+
+def agree(chosen):
+    """Whether everybody's next one has it before, and the other way round."""
+    return all(
+        (after is None or chosen[after][1] == k) and (before is None or chosen[before][2] == k)
+        for k, (_, before, after, _) in enumerate(chosen)
+    )
+
+
+def slow_settle(n, triples, log_odds):
+    """Twin of `settle`: sums over everything that the candidates can be together."""
+    triples = [tuple(triple) for triple in np.asarray(triples).tolist()]
+    sums, total = np.zeros(len(triples)), 0.0
+    for chosen in product(*[list(states(k, triples, log_odds)) for k in range(n)]):
+        if agree(chosen):
+            weight = np.exp(sum(state[0] for state in chosen))
+            total += weight
+            for *_, bend in chosen:
+                if bend is not None:
+                    sums[bend] += weight
+    return sums / total
+
+
+def random_log_odds(count, seed, spread=3.0):
+    return np.random.default_rng(seed).uniform(-spread, spread, count).astype(np.float32)
+
+
+@pytest.mark.parametrize("triples", [CHAIN, BRANCH, TWO_INTO_ONE, CHAIN[:1]], ids=str)
+@pytest.mark.parametrize("seed", range(3))
+def test_without_cycles_likelihoods_are_sums_over_all_chains(triples, seed):
+    log_odds = random_log_odds(len(triples), seed)
+    np.testing.assert_allclose(settle(5, np.array(triples), log_odds), slow_settle(5, triples, log_odds), atol=1e-5)
+
+
+@pytest.mark.parametrize("triples", [CHAIN, BRANCH, TWO_INTO_ONE, CHAIN[:1]], ids=str)
+def test_both_directions_of_a_step_exclude_each_other(triples):
+    triples = both_ways(triples)
+    for seed in range(4):
+        log_odds = random_log_odds(len(triples), seed)
+        np.testing.assert_allclose(settle(5, triples, log_odds), slow_settle(5, triples, log_odds), atol=1e-3)
+
+
+@pytest.mark.parametrize("odds", [-2.0, 0.5, 3.0])
+def test_the_likelier_direction_of_a_bend_is_likelier(odds):
+    forward, backward = settle(3, both_ways(CHAIN[:1]), np.array([odds, -odds], np.float32))
+    assert (forward > backward) == (odds > 0)
+    assert settle(3, both_ways(CHAIN[:1]), np.array([-odds, odds], np.float32)) == pytest.approx([backward, forward])
+
+
+def test_weak_evidence_adds_up_along_a_chain():
+    """Alone a bend of +0.5 is little; thirty of them leave no doubt about the direction."""
+    forward = np.array([(k, k + 1, k + 2) for k in range(30)])
+    log_odds = np.repeat([0.5, -0.5], 30).astype(np.float32)
+    onward, back = np.split(settle(32, both_ways(forward), log_odds), 2)
+    alone, _ = settle(3, both_ways(CHAIN[:1]), np.array([0.5, -0.5], np.float32))
+    assert alone < 0.7
+    assert onward.min() > 0.7
+    assert np.median(onward) > 0.95
+    assert back.max() < 0.02
+
+
+def test_neighbours_overrule_one_bend():
+    """One bend in a long chain that seems to run backwards runs as all others do."""
+    forward = np.array([(k, k + 1, k + 2) for k in range(20)])
+    log_odds = np.repeat([1.5, -1.5], 20).astype(np.float32)
+    log_odds[[9, 29]] = -1.0, 1.0
+    onward, back = np.split(settle(22, both_ways(forward), log_odds), 2)
+    assert onward[9] > 0.6
+    assert back[9] < 0.1
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 9999), spread=st.sampled_from([1.0, 6.0, 40.0]))
+def test_a_candidate_has_one_bend_at_most(seed, spread):
+    positions = np.random.default_rng(seed).uniform(0, 9, (18, 3))
+    triples = possible_bends(positions)
+    likely = settle(18, triples, random_log_odds(len(triples), seed, spread))
+    assert ((likely >= 0) & (likely <= 1)).all()
+    assert np.bincount(triples[:, 1], likely, 18).max(initial=0) <= 1 + 1e-9
+
+
+def test_log_odds_are_bounded():
+    triples = np.array(CHAIN)
+    for given_, bound in ((-99, LEAST), (99, MOST)):
+        found, expected = (settle(5, triples, np.full(3, odds, np.float32)) for odds in (given_, bound))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_nothing_to_settle():
+    assert settle(4, np.zeros((0, 3), np.int64), np.zeros(0, np.float32)).shape == (0,)
+
+
+def random_types(count, seed=0):
+    return np.random.default_rng(seed).dirichlet(np.ones(20), count).astype(np.float32)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 9999))
+def test_types_are_mixed_as_bends_are_likely(seed):
+    rng = np.random.default_rng(seed)
+    triples = possible_bends(rng.uniform(0, 9, (15, 3)))
+    likely = rng.random(len(triples))
+    sums = np.bincount(triples[:, 1], likely, 15)
+    likely *= 0.9 / np.maximum(sums, 1)[triples[:, 1]]
+    first, types = random_types(15, seed), random_types(len(triples), seed + 1)
+    found = mixed_types(first, triples, types, likely)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+    for k in range(15):
+        here = triples[:, 1] == k
+        expected = likely[here] @ types[here] + (1 - likely[here].sum()) * first[k]
+        np.testing.assert_allclose(found[k], expected, atol=1e-6)
+
+
+def test_what_is_in_no_bend_keeps_its_types():
+    first, types = random_types(4), random_types(2, seed=1)
+    found = mixed_types(first, np.array([(0, 1, 2), (0, 2, 3)]), types, np.array([0.0, 1.0]))
+    np.testing.assert_array_equal(found[[0, 1, 3]], first[[0, 1, 3]])
+    np.testing.assert_allclose(found[2], types[1], rtol=1e-6)
+
+
+def planted(length=10):
+    """Candidates on a helix in a map with density, and any links."""
+    rng = np.random.default_rng(0)
+    points = helix(length) + np.array([4.0, 12.0, 12.0])
+    ones = np.ones(length, np.float32)
+    candidates = Candidates(points + ORIGIN, ones, ones, random_types(length))
+    links = Links(SparseRows(np.zeros(length + 1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)))
+    ca_prob, bb_prob, density = rng.random((3, *SHAPE), np.float32)
+    nothing = np.zeros(0, np.int64), np.zeros((0, 20), np.float32)
+    return candidates, links, Prediction(ca_prob, bb_prob, *nothing, ORIGIN, density=3 * density)
+
+
+def small_bends():
+    torch.manual_seed(0)
+    network = BendNetwork(BendConfig(width=4, hidden=8))
+    torch.nn.init.normal_(network.head.weight)
+    return network
+
+
+def reader(folder, bends):
+    path = folder / f"{'one' if bends is None else 'two'}.safetensors"
+    save_weights(path, build_network(TINY), WeightsInfo(TINY, PAPER), bends=bends)
+    return Reader(path, CPU)
+
+
+@pytest.fixture
+def sharp(tmp_path):
+    """A reader with both networks."""
+    return reader(tmp_path, small_bends())
+
+
+def assert_unchanged(look, candidates, links):
+    assert look.candidates is candidates
+    assert look.links is links
+
+
+def test_nothing_changes_without_a_second_look(tmp_path, sharp):
+    candidates, links, prediction = planted()
+    for seen, seer in (
+        (replace(prediction, density=None), sharp),
+        (prediction, None),
+        (prediction, reader(tmp_path, None)),
+    ):
+        assert_unchanged(look_again(candidates, links, seen, seer, RUN), candidates, links)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_nothing_changes_for_too_few_candidates(sharp, count):
+    candidates, links, prediction = planted(count)
+    assert_unchanged(look_again(candidates, links, prediction, sharp, RUN), candidates, links)
+
+
+def test_a_second_look_gives_bends_and_types(sharp):
+    candidates, links, prediction = planted()
+    look = look_again(candidates, links, prediction, sharp, RUN)
+    assert look.links.likelihood is links.likelihood
+    bends = look.links.bends
+    assert bends is not None
+    np.testing.assert_array_equal(bends.triples, possible_bends(candidates.positions))
+    assert len(bends) == 16
+    assert bends.log_odds.dtype == np.float32
+    assert bends.log_odds.std() > 0.01
+    np.testing.assert_array_equal(look.candidates.positions, candidates.positions)
+    np.testing.assert_allclose(look.candidates.type_prob.sum(1), 1, atol=1e-4)
+    middle = np.isin(np.arange(len(candidates)), bends.triples[:, 1])
+    changed = abs(look.candidates.type_prob - candidates.type_prob).max(1)
+    assert changed[middle].min() > 1e-3
+    np.testing.assert_array_equal(look.candidates.type_prob[~middle], candidates.type_prob[~middle])
+
+
+def test_far_candidates_have_no_bends_and_keep_their_types(sharp):
+    candidates, links, prediction = planted()
+    far = replace(candidates, positions=10 * candidates.positions)
+    look = look_again(far, links, prediction, sharp, RUN)
+    assert look.links.bends is not None
+    assert len(look.links.bends) == 0
+    np.testing.assert_array_equal(look.candidates.type_prob, candidates.type_prob)
+
+
+def log_odds(candidates, links, prediction, seer, run=RUN):
+    bends = look_again(candidates, links, prediction, seer, run).links.bends
+    assert bends is not None
+    return bends.log_odds
+
+
+def test_the_origin_of_the_map_does_not_matter(sharp):
+    candidates, links, prediction = planted()
+    moved = replace(candidates, positions=candidates.positions - ORIGIN)
+    there = log_odds(moved, links, replace(prediction, origin=np.zeros(3)), sharp)
+    np.testing.assert_allclose(log_odds(candidates, links, prediction, sharp), there, atol=1e-3)
+
+
+def test_density_counts_up_to_the_ceiling(sharp):
+    candidates, links, prediction = planted()
+    assert prediction.density is not None
+    assert prediction.density.max() > CEILING
+    cut, flat = np.minimum(prediction.density, np.float32(CEILING)), np.zeros(SHAPE, np.float32)
+    found = log_odds(candidates, links, prediction, sharp)
+    np.testing.assert_array_equal(found, log_odds(candidates, links, replace(prediction, density=cut), sharp))
+    assert abs(found - log_odds(candidates, links, replace(prediction, density=flat), sharp)).max() > 1e-3
+
+
+def test_progress_is_told(sharp):
+    told = []
+    run = RunConfig(threads=1, progress=lambda *counts: told.append(counts))
+    count = len(log_odds(*planted(), sharp, run))
+    assert told == [(count, count)]
