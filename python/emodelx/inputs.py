@@ -26,8 +26,9 @@ from emodelx.tools.engines import require_engine
 if TYPE_CHECKING:  # torch takes seconds to load, and a build from a prediction does without it
     from emodelx.network.device import Device
 
-BASE_MEMORY = {"map": 0.85e9, "prediction": 0.2e9}
-"""Bytes that the program and its libraries take without any data, by what the build starts from."""
+BASE_MEMORY = {"map": 0.95e9, "prediction": 0.2e9}
+"""Bytes that the program and its libraries take without any data, by what the build starts from; a prediction that is
+looked at a second time counts as a map."""
 MEMORY_PER_VOXEL = {"map": 68.0, "prediction": 28.0}
 """Largest number of bytes held per voxel of the 1 A grid, likewise."""
 FINEST_ESTIMATE = 2.0
@@ -109,7 +110,7 @@ class Inputs:
 
     def needed_memory(self) -> float:
         """Estimate the peak memory of the build in bytes."""
-        start = "prediction" if self.map is None else "map"
+        start = "prediction" if self.reader is None else "map"
         held = 0 if self.map is None else self.map.density.values.nbytes
         return BASE_MEMORY[start] + MEMORY_PER_VOXEL[start] * self.grid_voxels() + held
 
