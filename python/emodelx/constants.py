@@ -13,6 +13,12 @@ THREE_LETTER = {
 CA_DISTANCE = 3.8
 """Distance of consecutive Calphas in Angstrom (trans peptide)."""
 
+BEND_STEP = 2.7, 4.9
+"""Angstrom between candidates that may be consecutive residues of a bend."""
+
+BEND_SPAN = 4.4, 7.8
+"""Angstrom between the ends of a bend."""
+
 HEAVY_ATOMS = {
     "A": "N CA C O CB",
     "C": "N CA C O CB SG",

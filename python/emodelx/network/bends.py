@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emodelx.constants import AMINO_ACIDS
+from emodelx.constants import AMINO_ACIDS, CA_DISTANCE
 from emodelx.network.device import computes_half
 
 ALONG, OUTWARD, ACROSS = (-5.0, 11), (-3.0, 12), (-5.5, 12)
@@ -26,7 +26,6 @@ SCALES = (0.8, 2.0)
 """Factors of density and main-chain probability, so that both are about 1 where there is much."""
 CEILING = 2.5
 """Density is clipped here: above what the U-Net of the shipped weights sees, since bright side chains tell."""
-USUAL_DISTANCE = 3.8
 LEAST_TYPE = 1e-5
 AT_ONCE = 1024
 """Bends per batch."""
@@ -150,7 +149,7 @@ def bend_distances(bends: Tensor) -> Tensor:
     """Distances before - middle, middle - after and before - after, less 3.8 A; ``(n, 3)``."""
     before, middle, after = bends.unbind(1)
     ends = [(middle - before), (after - middle), (after - before)]
-    return torch.stack([end.norm(dim=1) for end in ends], dim=1) - USUAL_DISTANCE
+    return torch.stack([end.norm(dim=1) for end in ends], dim=1) - CA_DISTANCE
 
 
 class BendReading(NamedTuple):

@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from emodelx.constants import BEND_SPAN, BEND_STEP
 from emodelx.records import Bends, Candidates, Floats, Ints, Links, Points, SecondLook
 
-NEXT = 2.7, 4.9
-"""Angstrom between candidates that may be consecutive residues: what the network was trained on."""
-NEXT_BUT_ONE = 4.4, 7.8
-"""Angstrom between the ends of a bend, likewise."""
 NOWHERE, END = -1.0, -2.0
 """Log-weights of a candidate that is in no chain, and of one that is at an end, against a bend of even odds."""
 OUTSIDE, EDGE = np.exp(NOWHERE), np.exp(END)
@@ -61,14 +58,14 @@ def possible_bends(positions: Points) -> Ints:
     ndarray, dtype=int64, shape=(m, 3)
         Candidates before, in the middle and after; the second half is the first the other way round.
     """
-    pairs = KDTree(positions).query_pairs(NEXT[1], output_type="ndarray").astype(np.int64)
+    pairs = KDTree(positions).query_pairs(BEND_STEP[1], output_type="ndarray").astype(np.int64)
     apart = np.linalg.norm(positions[pairs[:, 0]] - positions[pairs[:, 1]], axis=1)
-    pairs = pairs[apart > NEXT[0]]
+    pairs = pairs[apart > BEND_STEP[0]]
     pairs = np.concatenate([pairs, pairs[:, ::-1]])
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     found = np.concatenate([np.zeros((0, 3), np.int64), *_pairs_of_neighbours(pairs)])
     apart = np.linalg.norm(positions[found[:, 0]] - positions[found[:, 2]], axis=1)
-    found = found[(apart > NEXT_BUT_ONE[0]) & (apart < NEXT_BUT_ONE[1])]
+    found = found[(apart > BEND_SPAN[0]) & (apart < BEND_SPAN[1])]
     return np.concatenate([found, found[:, ::-1]])
 
 

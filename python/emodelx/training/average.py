@@ -43,7 +43,7 @@ def average(start: Path, end: Path, share: float, out: Path) -> WeightsInfo:
     mixed = {name: own[name].float().lerp(theirs[name].float(), share).to(own[name].dtype) for name in own}
     network.load_state_dict(mixed)
     record = {"share_of_end": share, "start": info.training, "end": other_info.training}
-    info = replace(info, training=record)  # the second network belongs to neither
+    info = replace(info, training=record, bends=None)  # a second network was trained on what one of the two reads
     save_weights(out, network, info)
     return info
 

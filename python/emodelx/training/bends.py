@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emodelx.constants import AMINO_ACIDS
+from emodelx.constants import AMINO_ACIDS, BEND_SPAN, BEND_STEP
 from emodelx.errors import EmodelxError, InputError
 from emodelx.network.bends import (
     AT_ONCE,
@@ -49,9 +49,6 @@ from emodelx.training.train import VALIDATION_SEED, AveragedWeights
 
 ORIENTATIONS = 4
 """In which the U-Net reads a window, as where maps are read."""
-NEXT = 2.7, 4.9
-NEXT_BUT_ONE = 4.4, 7.8
-"""Angstrom between the candidates of a bend, as in the program."""
 OWNED = 1.8
 """Angstrom within which a candidate stands for a Calpha."""
 LONGEST_BOND = 4.3
@@ -252,8 +249,8 @@ def possible_bends(positions: NDArray[np.float64]) -> Ints:
         ``(n, 3)`` in Angstrom.
     """
     apart = _distances(positions, positions)
-    consecutive = (apart > NEXT[0]) & (apart <= NEXT[1])
-    ends = (apart > NEXT_BUT_ONE[0]) & (apart < NEXT_BUT_ONE[1])
+    consecutive = (apart > BEND_STEP[0]) & (apart <= BEND_STEP[1])
+    ends = (apart > BEND_SPAN[0]) & (apart < BEND_SPAN[1])
     found = [np.zeros((0, 3), np.int64)]
     for middle, near in enumerate(consecutive):
         around = np.flatnonzero(near)

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from emodelx.errors import InputError
+from emodelx.network.bends import BendConfig, BendNetwork
 from emodelx.network.normalise import PAPER
 from emodelx.network.unet import NetworkConfig, build_network
-from emodelx.network.weights import WeightsInfo, load_weights, save_weights
+from emodelx.network.weights import WeightsInfo, load_weights, read_info, save_weights
 from emodelx.training.average import average, main
 
 SMALL = NetworkConfig(widths=(8, 8), encoder_blocks=(1, 1), decoder_blocks=(1,))
@@ -34,6 +35,16 @@ def test_every_weight_is_the_weighted_mean(pair, tmp_path, share):
         expected = (1 - share) * start[name].double() + share * end[name].double()
         torch.testing.assert_close(value.double(), expected, atol=1e-3, rtol=1e-3)
     assert info.training == {"share_of_end": share, "start": {"run": 0}, "end": {"run": 1}}
+
+
+def test_no_second_network_is_kept(pair, tmp_path):
+    """It was trained on what one of the two reads, not on what the average reads."""
+    network, _ = load_weights(pair[0])
+    save_weights(pair[0], network, INFO, torch.float32, BendNetwork(BendConfig(width=4, hidden=8)))
+    assert read_info(pair[0]).bends is not None
+    out = tmp_path / "out.safetensors"
+    assert average(*pair, 0.5, out).bends is None
+    assert read_info(out).bends is None
 
 
 def test_other_networks_are_refused(pair, tmp_path):
