@@ -163,7 +163,7 @@ class Candidates:
     ca_score, bb_score : ndarray, dtype=float32, shape=(n,)
         Calpha and main-chain probability at the candidate.
     type_prob : ndarray, dtype=float32, shape=(n, 20)
-        Amino-acid probabilities, averaged over the 27 voxels with the weights of eq. 10.
+        Amino-acid probabilities: averaged over the 27 voxels with the weights of eq. 10, or of a second look.
     """
 
     positions: Points
