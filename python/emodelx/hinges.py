@@ -1,6 +1,6 @@
 """Hinges: parts of a found template for which the map does not speak are turned about where they hang on the rest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -77,7 +77,7 @@ def straighten(
     copies: Sequence[Copy],
     templates: Sequence[Template],
     sequences: Sequence[Residues],
-    scene: Scene,
+    view: tuple[Scene, Callable[[Pose], Pose]],
     config: RigidConfig,
     run: RunConfig,
 ) -> list[Copy]:
@@ -92,7 +92,8 @@ def straighten(
     copies : sequence of Copy
     templates : sequence of Template
     sequences : sequence of Sequence
-    scene : Scene
+    view : (Scene, callable)
+        The map, and what gives a pose with what the types say of it.
     config : RigidConfig
     run : RunConfig
 
@@ -106,7 +107,7 @@ def straighten(
         others = [other.points() for other in copies[:i] + copies[i + 1 :]]
         template = templates[copy.template]
         sides = side_chains(sequences[template.sequence].residues, template.numbers)
-        copies[i] = _Straightener(template, sides, scene, config, run).straighten(copy, others)
+        copies[i] = _Straightener(template, sides, *view, config, run).straighten(copy, others)
     return copies
 
 
@@ -117,6 +118,7 @@ class _Straightener:
     template: Template
     sides: Points
     scene: Scene
+    heard: Callable[[Pose], Pose]
     config: RigidConfig
     run: RunConfig
 
@@ -143,18 +145,20 @@ class _Straightener:
         rotation, shift = superpose(self.template.positions[part.anchor], fit.points[part.anchor])
         carried = self.template.positions @ rotation.T + shift
         hinge, own = fit.points[part.hinge], carried[part.members]
-        best = self._turned(part, own, hinge)
-        chance = [self._turned(part, mirrored, hinge)[1] for mirrored in mirror_images(own, hinge)]
-        if not len(best[1]):
-            return
-        expected = chance_solutions(best[1], np.sort(np.concatenate(chance))[::-1])[0] / len(MIRRORS)
-        turn, moved = best[0]
-        pose = Pose(Body(template, part.members), carried @ turn.T + moved, float(expected))
-        if pose.chance <= self.config.hinge_chance and self._is_free(pose, part, fit, others):
-            yield pose
+        turns, shifts, scores = self._turned(part, own, hinge)
+        mirrored = [self._turned(part, image, hinge)[2] for image in mirror_images(own, hinge)]
+        chance = chance_solutions(scores, np.sort(np.concatenate(mirrored))[::-1]) / len(MIRRORS)
+        body = Body(template, part.members)
+        poses = [
+            self.heard(Pose(body, carried @ turn.T + shift, float(expected)))
+            for turn, shift, expected in zip(turns, shifts, chance, strict=True)
+        ]
+        best = min(poses, key=lambda pose: pose.chance, default=None)
+        if best and best.chance <= self.config.hinge_chance and self._is_free(best, part, fit, others):
+            yield best
 
-    def _turned(self, part: _Part, points: Points, hinge: Points) -> tuple[tuple[Points, Points], NDArray[np.float64]]:
-        """The best turn about the hinge with its shift, and the scores of all distinct ones, descending."""
+    def _turned(self, part: _Part, points: Points, hinge: Points) -> tuple[Points, Points, NDArray[np.float64]]:
+        """Turns about the hinge with their shifts and scores, distinct ones, the best first."""
         radius = np.sqrt(((points - hinge) ** 2).sum(axis=1).mean())
         turns = turns_around(max(FINE * self.scene.resolution / radius, LEAST_STEP))
         body = (self.template.numbers[part.members], np.ascontiguousarray(points), self.sides[part.members])
@@ -163,8 +167,7 @@ class _Straightener:
         near &= np.linalg.norm(turns @ hinge + shifts - hinge, axis=1) < MOST_OFF
         turns, shifts, scores = turns[near], shifts[near], scores[near]
         kept = distinct(points, turns, shifts, scores, self.config)
-        best = (turns[kept[0]], shifts[kept[0]]) if kept else (np.eye(3), np.zeros(3))
-        return best, scores[kept]
+        return turns[kept], shifts[kept], scores[kept]
 
     def _is_free(self, pose: Pose, part: _Part, fit: _Fit, others: Sequence[Points]) -> bool:
         """Whether little of a pose lies where others do, or the rest of its copy."""

@@ -1,7 +1,7 @@
 """From inputs to a model: the only file that knows the order of the stages."""
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from shlex import join
@@ -53,6 +53,7 @@ from emodelx.runlog import RunLog
 from emodelx.scoring.agreement import Evidence
 from emodelx.scoring.built import BuiltScores, score_built
 from emodelx.second_look import look_again
+from emodelx.stages.alike import Families, find_families, tell_apart
 from emodelx.stages.atoms import build_atoms
 from emodelx.stages.bfactors import fit_b_factors
 from emodelx.stages.bridge import bridge_gaps
@@ -163,8 +164,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         stepper = Stepper(store, config.run, config.resume, log)
         traced = run_stages(config, inputs, sources, stepper)
         prediction, candidates, calphas = traced.prediction, traced.candidates, traced.model
-        templates = template_use(inputs.templates.templates, traced.placements, calphas.record)
-        _tell_templates(templates, log)
+        _tell_templates(traced.templates, log)
         _require_confident(calphas.record, config.min_confidence)
         _tell_traced(calphas.record, log) if config.no_sequence else _judge(calphas.record, log)
         refined = _atoms(config, inputs, sources, (prediction, calphas), stepper)
@@ -187,7 +187,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
             resolution=prediction.record.resolution,
             sequences=[] if config.no_sequence else sequence_copies(model),
             refinement=refined.report,
-            templates=templates,
+            templates=traced.templates,
             symmetry=traced.symmetry,
             stage_seconds=stepper.seconds,
             peak_memory_bytes=peak_memory(),
@@ -256,6 +256,7 @@ class Traced:
     model: Kept[CalphaModel]
     placements: tuple[Placement, ...] = ()
     symmetry: SymmetryUse | None = None
+    templates: list[TemplateUse] = field(default_factory=list)
 
 
 def run_stages(config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper) -> Traced:
@@ -280,10 +281,22 @@ def run_stages(config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile
     graph = Graph(prediction, found, look.part("links"), _density(inputs, sources))
     if config.no_sequence:
         return Traced(prediction, found.record, _trace(config, graph, stepper))
-    templates = Kept(inputs.templates.templates, _template_key(config, sources))
-    read, model = _register(config, inputs, graph, templates, stepper)
+    families = _families(inputs, stepper.progress)
+    given = tuple(map(families.record.template, inputs.templates.templates))
+    templates = Kept(given, digest(_template_key(config, sources), families.key))
+    read, model = _register(config, families, graph, templates, stepper)
+    apart = stepper.step("telling apart", tell_apart, model, families, read.typed)
     symmetry = symmetry_use(read.symmetry.record, config.symmetry, read.averaged)
-    return Traced(prediction, read.candidates.record, model, read.placed.record, symmetry)
+    used = template_use(given, read.placed.record, model.record)
+    return Traced(prediction, read.candidates.record, apart, read.placed.record, symmetry, used)
+
+
+def _families(inputs: Inputs, progress: Progress) -> Kept[Families]:
+    """The sequences, those together that are nearly the same."""
+    families = find_families(inputs.sequences.sequences)
+    for names in families.joined():
+        progress.note(f"nearly the same, and read as one sequence: {names}; told apart in the model")
+    return Kept(families, digest(inputs.sequences.sequences))
 
 
 def _density(inputs: Inputs, sources: dict[str, InputFile]) -> Kept[DensityMap | None]:
@@ -413,11 +426,11 @@ class Reading:
 
 
 def _register(
-    config: BuildConfig, inputs: Inputs, graph: Graph, templates: Kept[tuple[Template, ...]], stepper: Stepper
+    config: BuildConfig, families: Kept[Families], graph: Graph, templates: Kept[tuple[Template, ...]], stepper: Stepper
 ) -> tuple[Reading, Kept[CalphaModel]]:
-    """Where the templates are, and the chains that follow the sequences."""
+    """Where the templates are, and the chains that follow the sequences of the families."""
     step, prediction = stepper.step, graph.prediction
-    told = _kept(inputs.sequences.sequences)
+    told = _kept(families.record.read)
     given, symmetric = _with_surplus(config, told, graph, stepper)
     # Neighbours that a symmetric map shows are read together with what was told, as if --symmetry auto had been given;
     # templates tell them apart without.
@@ -429,7 +442,10 @@ def _register(
     typed, links, sequences = read.typed, read.links, read.sequences
     hops = step("traces", sample_traces, links, config.traces)
     scores = step("scores", propagate_scores, typed, hops)
-    view = Kept((prediction.record, graph.density.record), digest(prediction.key, graph.density.key))
+    view = Kept(
+        (prediction.record, graph.density.record, typed.record),
+        digest(prediction.key, graph.density.key, typed.key),
+    )
     placed = step(
         "rigid search", search_templates, read.placed, read.fragments, sequences, templates, view, config.rigid
     )

@@ -47,7 +47,7 @@ class Pose:
     points : ndarray, dtype=float64, shape=(n, 3)
         All residues of its template, in Angstrom from voxel 0,0,0.
     chance : float
-        Expected number of chance solutions that score as high.
+        Expected number of chance solutions that are as good.
     """
 
     body: Body
@@ -57,6 +57,10 @@ class Pose:
     def own(self) -> Points:
         """The residues of the body. Shape (m, 3)."""
         return self.points[self.body.members]
+
+    def likelier(self, log_ratio: float) -> "Pose":
+        """The pose with evidence for it, or against it: chance has so much less, or more, to offer."""
+        return replace(self, chance=max(float(self.chance * np.exp(-log_ratio)), LEAST_CHANCE))
 
     def without(self, members: Ints) -> "Pose":
         """The pose of the body without some residues of the template."""

@@ -19,7 +19,7 @@ from emodelx.hinges import (
     turns_around,
 )
 from emodelx.poses import Body, Copy, Pose
-from emodelx.records import DensityMap, Placement, Prediction, Sequence, Template
+from emodelx.records import Candidates, DensityMap, Placement, Prediction, Sequence, Template
 from emodelx.scenes import Scene
 from emodelx.stages.rigid import search_templates
 
@@ -64,7 +64,8 @@ def straightened(points, view, others=()):
     template = Template("t", 0, np.arange(LENGTH), points)
     whole = Pose(Body(0, np.arange(LENGTH)), points, 1e-9)
     copies = [Copy(0, (whole,)), *others]
-    return straighten(copies, [template] * len(copies), [SEQUENCE], view, RigidConfig(), RUN)[0]
+    told = view, lambda pose: pose  # nothing is known of types
+    return straighten(copies, [template] * len(copies), [SEQUENCE], told, RigidConfig(), RUN)[0]
 
 
 def test_a_bent_template_is_straightened():
@@ -110,7 +111,8 @@ def test_what_was_read_goes_on_across_a_hinge():
     values, origin = scene().field, np.array([3.0, -5.0, 1.0])
     empty = np.zeros(values.shape, np.float32)
     nothing = np.zeros(0, np.int64), np.zeros((0, 20), np.float32)
-    view = Prediction(empty, empty, *nothing, origin, resolution=5.0), DensityMap(values, origin, np.ones(3))
+    prediction = Prediction(empty, empty, *nothing, origin, resolution=5.0)
+    view = prediction, DensityMap(values, origin, np.ones(3)), Candidates.none()
     first = np.arange(TURNED)
     read = Placement(0, 0, first, CHAIN[first] + origin, 200.0, 20.0)
     template = Template("t", 0, np.arange(LENGTH), bent())

@@ -14,9 +14,10 @@ from emodelx.domains import split_domains
 from emodelx.hinges import straighten
 from emodelx.loops import with_loops
 from emodelx.poses import CERTAIN, MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
-from emodelx.records import DensityMap, Floats, Fragment, Ints, Placement, Points, Prediction, Sequence, Template
+from emodelx.records import Candidates, DensityMap, Floats, Fragment, Ints, Placement, Points, Prediction, Sequence, Template
 from emodelx.scenes import Scene, Support, good_support
 from emodelx.symmetry import superpose
+from emodelx.type_evidence import TypeEvidence
 
 LIKELY = 0.5
 """Probability of a residue that tells how a template is bent."""
@@ -39,7 +40,7 @@ def search_templates(
     fragments: Sequences[Fragment],
     sequences: Sequences[Sequence],
     templates: Sequences[Template],
-    view: tuple[Prediction, DensityMap | None],
+    view: tuple[Prediction, DensityMap | None, Candidates],
     config: RigidConfig,
     run: RunConfig,
 ) -> tuple[Placement, ...]:
@@ -47,8 +48,8 @@ def search_templates(
 
     Every template, and its parts where the whole is not found beyond doubt, is correlated with the details of map and
     main chain, in all orientations at all places. The mirror image of a body has its size, its helices and strands,
-    and no place in the map: the scores of its best solutions tell what chance gives. Solutions beyond that are taken
-    one by one, the surest first, unless they are in each other's way or too many. Parts of what was found, or read
+    and no place in the map: the scores of its best solutions tell what chance gives. The types that were read near its
+    residues speak for a solution or against it. Solutions beyond chance are taken one by one, the surest first, unless they are in each other's way or too many. Parts of what was found, or read
     before, that the map does not support are turned about hinges; what belongs to one copy bends together to fit the
     map. Copies that still lack are searched for with the template as the map has bent it.
 
@@ -60,8 +61,8 @@ def search_templates(
         What was read.
     sequences : sequence of Sequence
     templates : sequence of Template
-    view : (Prediction, DensityMap or None)
-        What the network read, and the map where the build starts from one.
+    view : (Prediction, DensityMap or None, Candidates)
+        What the network read, the map where the build starts from one, and the candidates with corrected types.
     config : RigidConfig
     run : RunConfig
 
@@ -70,14 +71,15 @@ def search_templates(
     tuple of Placement
         The given ones, then those of the search, the most certain first.
     """
-    prediction, density = view
+    prediction, density, candidates = view
     share = _share_read(placements, fragments, sequences)
     weak = (prediction.resolution or 0) >= config.weak
     if not templates or share >= (config.most_read_weak if weak else config.most_read):
         return tuple(placements)
     scene = Scene.of(read_contrast(prediction, density), prediction.resolution or USUAL_RESOLUTION)
     sure = [replace(p, positions=p.positions - prediction.origin) for p in placements if p.is_sure()]
-    search = _Search(tuple(templates), tuple(sequences), scene, config, run)
+    evidence = TypeEvidence.of(candidates, prediction.origin)
+    search = _Search(tuple(templates), tuple(sequences), scene, evidence, config, run)
     unplaced = [(i, t) for i, t in enumerate(templates) if not _is_placed(i, t, placements, sequences)]
     bodies = [body for i, template in unplaced for body in _bodies(i, template)]
     found = search.placements(bodies, sure, copies_read(sure, templates, config))
@@ -98,6 +100,7 @@ class _Search:
     templates: tuple[Template, ...]
     sequences: tuple[Sequence, ...]
     scene: Scene
+    evidence: TypeEvidence | None
     config: RigidConfig
     run: RunConfig
 
@@ -106,7 +109,8 @@ class _Search:
     ) -> list[Placement]:
         """Search for bodies, straighten what is found and what was read, and fit it; what is new of that."""
         copies = choose_copies(self.poses(bodies), self.templates, self.sequences, placed, self.config)
-        straight = straighten([*copies, *read], self.templates, self.sequences, self.scene, self.config, self.run)
+        view = self.scene, self._heard
+        straight = straighten([*copies, *read], self.templates, self.sequences, view, self.config, self.run)
         new = [_without_placed(p, placed, self.sequences[p.sequence].copies) for p in self.fitted(straight)]
         return [placement for placement in new if len(placement.numbers)]
 
@@ -129,10 +133,19 @@ class _Search:
         found = self.scene.search((numbers, points, sides), self.config, told[0])
         mirrored = self.scene.search((numbers, points * [1.0, 1.0, -1.0], sides), self.config, told[1])
         chance = chance_solutions(*(np.array([score for *_, score in some]) for some in (found, mirrored)))
-        return [
+        poses = [
             Pose(body, template.positions @ rotation.T + shift, float(expected))
             for (rotation, shift, _), expected in zip(found, chance, strict=True)
         ]
+        return [self._heard(pose) for pose in poses]
+
+    def _heard(self, pose: Pose) -> Pose:
+        """The pose with what the types say of it."""
+        if self.evidence is None:
+            return pose
+        template = self.templates[pose.body.template]
+        codes = self.sequences[template.sequence].codes()[template.numbers[pose.body.members]]
+        return pose.likelier(self.evidence.log_ratio(pose.own(), codes))
 
     def fitted(self, copies: Sequences[Copy]) -> list[Placement]:
         """Bend the copies to fit the map, and keep the residues that it supports."""

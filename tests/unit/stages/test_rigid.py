@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from emodelx.config import RigidConfig, RunConfig
 from emodelx.demo.fold import fold
 from emodelx.poses import Body, Pose, chance_solutions, side_chains
-from emodelx.records import DensityMap, Fragment, Placement, Prediction, Sequence, Template
+from emodelx.records import Candidates, DensityMap, Fragment, Placement, Prediction, Sequence, Template
 from emodelx.stages.rigid import (
     bent_templates,
     choose_copies,
@@ -55,7 +55,7 @@ def planted(places):
     nothing = np.zeros(0, np.int64), np.zeros((0, 20), np.float32)
     origin = np.array([5.0, -3.0, 2.0])
     prediction = Prediction(empty, empty, *nothing, origin, resolution=5.0)
-    return prediction, DensityMap(values.astype(np.float32), origin, np.ones(3))
+    return prediction, DensityMap(values.astype(np.float32), origin, np.ones(3)), Candidates.none()
 
 
 def search(template, view, copies=2, fragments=()):
@@ -86,6 +86,22 @@ def test_a_wrong_template_is_refused(wrong):
         "another": calphas(8),
     }[wrong]
     assert search(replace(TEMPLATE, positions=np.ascontiguousarray(points)), planted(PLACES[:1]), copies=1) == ()
+
+
+@pytest.mark.parametrize("shift", [0, 7])
+def test_types_speak_for_a_pose_or_against_it(shift):
+    """They are those of the residues there, or of others of the chain."""
+    prediction, density, _ = planted(PLACES[:1])
+    codes = np.roll(SEQUENCE.codes(), shift)
+    types = (0.05 + 0.5 * np.eye(20)[codes]).astype(np.float32)
+    ones = np.ones(LENGTH, np.float32)
+    candidates = Candidates(PLACES[0] + prediction.origin, ones, ones, types / types.sum(axis=1, keepdims=True))
+    (silent,) = search(TEMPLATE, planted(PLACES[:1]), copies=1)
+    heard = search(TEMPLATE, (prediction, density, candidates), copies=1)
+    if shift:
+        assert not heard or heard[0].score < silent.score - 5
+    else:
+        assert heard[0].score > silent.score + 5
 
 
 def test_what_was_read_needs_no_search():
