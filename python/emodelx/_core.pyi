@@ -338,9 +338,10 @@ def trace_paths(
     least_step: float,
     least_length: int,
     *,
+    bends: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]] | None = None,
     threads: int = 0,
     progress: _Progress = None,
-) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+) -> list[tuple[NDArray[np.int64], NDArray[np.float32], float]]:
     """Join candidates into long disjoint paths, without sequences.
 
     Parameters
@@ -352,12 +353,14 @@ def trace_paths(
         Lowest probability of a step.
     least_length : int
         Fewest candidates of a path.
+    bends : (ndarray, ndarray, ndarray, ndarray), shape=(m,) each
+        As for `register_runs`: they tell which steps go together, and which way paths run.
 
     Returns
     -------
-    list of (ndarray, ndarray)
-        Per path, the longest first: candidates (-1 where a step passes over a missing one), and the mean probability of
-        the steps from and to each residue.
+    list of (ndarray, ndarray, float)
+        Per path, the longest first: candidates (-1 where a step passes over a missing one), the mean probability of
+        the steps from and to each residue, and the log-odds that it runs this way (0 without bends).
     """
 
 def thread_chains(

@@ -68,7 +68,7 @@ from emodelx.stages.extend import extend_ends
 from emodelx.stages.hand import count_turns
 from emodelx.stages.links import link_candidates
 from emodelx.stages.orbits import find_orbits
-from emodelx.stages.paths import rate_paths, trace_chains
+from emodelx.stages.paths import SURE_WAY, rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
 from emodelx.stages.prune import prune_residues
 from emodelx.stages.refine import judge_refinement, refine_model
@@ -639,7 +639,11 @@ def _tell_traced(model: CalphaModel, log: RunLog) -> None:
     lengths = [int(chain.placed().sum()) for chain in model.chains]
     log.note(
         f"traced without sequences: {sum(lengths)} residues in {len(lengths)} chains, {max(lengths)} in the longest, "
-        f"{sum(lengths) / len(lengths):.0f} in the mean; types are read from the map, directions are not known"
+        f"{sum(lengths) / len(lengths):.0f} in the mean; types are read from the map"
+    )
+    known = [n for n, chain in zip(lengths, model.chains, strict=True) if chain.forward >= SURE_WAY]
+    log.note(
+        f"the map tells which way {len(known)} chains with {sum(known)} residues run; the others may run either way"
     )
 
 

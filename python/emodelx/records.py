@@ -559,6 +559,8 @@ class Chain:
         0 to 100; 0 where the residue is not placed, and everywhere until the model is rated.
     reference : ndarray or None, dtype=float64, shape=(length, 3)
         Where templates have the residues, NaN where they do not tell; None without templates.
+    forward : float
+        Log-odds that a chain traced without sequences runs this way, not the other way round; 0 where nothing tells.
     """
 
     sequence: int
@@ -568,6 +570,7 @@ class Chain:
     provenance: NDArray[np.uint8]
     confidence: Floats
     reference: Points | None = None
+    forward: float = 0.0
 
     def __post_init__(self) -> None:
         n = len(self.positions)

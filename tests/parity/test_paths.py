@@ -27,17 +27,45 @@ def cloud(seed, n):
     return points, (H + H.T).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+def as_bends(odds):
+    """Odds by triple as arrays, in any order."""
+    before, middle, after = np.array(list(odds), np.int64).reshape(-1, 3).T
+    return tuple(map(np.ascontiguousarray, (before, middle, after, np.array(list(odds.values()), np.float32))))
+
+
+@settings(max_examples=60, deadline=None)
 @given(
-    seed=st.integers(0, 100_000), n=st.integers(2, 14), least=st.sampled_from([0.0, 0.3, 0.5]), length=st.integers(1, 4)
+    seed=st.integers(0, 100_000),
+    n=st.integers(2, 14),
+    least=st.sampled_from([0.0, 0.3, 0.5]),
+    length=st.integers(1, 4),
+    looked=st.sampled_from([0.0, 0.5, 1.0]),
 )
-def test_paths(seed, n, least, length):
+def test_paths(seed, n, least, length, looked):
     points, H = cloud(seed, n)
-    found = _core.trace_paths(points, sparse(H), least, length, threads=1)
-    expected = slow.trace(points, H, least, length)
-    assert [members.tolist() for members, _ in found] == [members for members, _ in expected]
-    for (_, probability), (_, sure) in zip(found, expected, strict=True):
+    rng = np.random.default_rng(seed)
+    triples = [t for t in np.ndindex(n, n, n) if len(set(t)) == 3 and rng.random() < looked]
+    odds = dict(zip(triples, np.exp(rng.normal(0, 2, len(triples))).tolist(), strict=True))
+    found = _core.trace_paths(points, sparse(H), least, length, bends=as_bends(odds), threads=1)
+    expected = slow.trace(points, H, least, length, odds)
+    assert [members.tolist() for members, *_ in found] == [members for members, *_ in expected]
+    for (_, probability, forward), (_, sure, way) in zip(found, expected, strict=True):
         np.testing.assert_allclose(probability, sure, rtol=1e-3, atol=1e-6)
+        assert forward == pytest.approx(way, rel=1e-4, abs=1e-4)
+
+
+def test_bends_tell_which_way_a_chain_runs():
+    rng = np.random.default_rng(0)
+    points, H, residue = followed(folded(2, 10), rng)
+    own = np.flatnonzero(residue >= 0)[np.argsort(residue[residue >= 0])]
+    for way in (own, own[::-1]):
+        odds = {tuple(way[i : i + 3].tolist()): 20.0 for i in range(len(way) - 2)}
+        found = _core.trace_paths(points, sparse(H), 0.5, 6, bends=as_bends(odds), threads=1)
+        members = found[0][0].tolist()
+        first = members.index(way[0])
+        assert members[first : first + len(way)] == way.tolist()
+        assert len(members) - len(way) <= 2, "a false candidate at either end, in no bend"
+        assert found[0][2] == pytest.approx((len(way) - 2) * np.log(20 / 0.05), rel=1e-4)
 
 
 @settings(max_examples=15, deadline=None)
@@ -49,8 +77,9 @@ def test_beliefs_on_a_line_are_exact(seed, n):
     H = np.diag(rng.uniform(0.8, 0.95, n - 1), 1)
     H = (H + H.T).astype(np.float32)
     expected = slow.exact(points, H)
-    ((members, probability),) = _core.trace_paths(points, sparse(H), 0.0, 1, threads=1)
+    ((members, probability, forward),) = _core.trace_paths(points, sparse(H), 0.0, 1, threads=1)
     assert members.tolist() == list(range(n))
+    assert forward == 0
     steps = [expected[i, i + 1] for i in range(n - 1)]
     of_residue = [np.mean(steps[max(i - 1, 0) : i + 1]) for i in range(n)]
     np.testing.assert_allclose(probability, of_residue, rtol=1e-3)
@@ -80,16 +109,16 @@ def test_planted_chains_come_back(seed):
     rng = np.random.default_rng(seed)
     points, H, residue = followed(folded(seed, 14), rng)
     found = _core.trace_paths(points, sparse(H), 0.5, 6, threads=1)
-    steps = np.concatenate([np.diff(residue[members[members >= 0]]) for members, _ in found])
+    steps = np.concatenate([np.diff(residue[members[members >= 0]]) for members, *_ in found])
     assert (abs(steps) == 1).mean() > 0.9
-    assert sum((members >= 0).sum() for members, _ in found) > 0.9 * (residue >= 0).sum()
+    assert sum((members >= 0).sum() for members, *_ in found) > 0.9 * (residue >= 0).sum()
     assert len(found[0][0]) > 40
 
 
 def test_a_missing_candidate_is_passed_over():
     chain = folded(0, 4)
     points, H, residue = followed(chain, np.random.default_rng(0), missing=[20], false=0.0)
-    members = max((m for m, _ in _core.trace_paths(points, sparse(H), 0.5, 6)), key=len)
+    members = max((m for m, *_ in _core.trace_paths(points, sparse(H), 0.5, 6)), key=len)
     assert len(members) == len(chain)
     assert (residue[members[members >= 0]] == 20).sum() == 0
     assert (np.flatnonzero(members < 0) == [20]).all() or (np.flatnonzero(members < 0) == [len(chain) - 21]).all()
@@ -97,7 +126,7 @@ def test_a_missing_candidate_is_passed_over():
 
 def test_candidates_are_disjoint():
     points, H = cloud(3, 60)
-    members = np.concatenate([m[m >= 0] for m, _ in _core.trace_paths(points, sparse(H), 0.0, 1)])
+    members = np.concatenate([m[m >= 0] for m, *_ in _core.trace_paths(points, sparse(H), 0.0, 1)])
     assert len(members) == len(set(members))
 
 
@@ -136,10 +165,13 @@ def test_nothing_to_trace():
 
 
 def test_threads(same_on_all_threads):
-    points, H, _ = followed(folded(1), np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    points, H, _ = followed(folded(1), rng)
+    triples = rng.integers(0, len(points), (500, 3)).tolist() + [[i, i + 1, i + 2] for i in range(len(points) - 2)]
+    bends = as_bends(dict(zip(map(tuple, triples), rng.uniform(0.1, 3, len(triples)).tolist(), strict=True)))
 
     def step(*given, threads):
-        return [list(path) for path in _core.trace_paths(*given, threads=threads)]
+        return [[*path[:2], np.array(path[2])] for path in _core.trace_paths(*given, bends=bends, threads=threads)]
 
     same_on_all_threads(step, points, sparse(H), 0.3, 4)
 

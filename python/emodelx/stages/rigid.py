@@ -14,7 +14,18 @@ from emodelx.domains import split_domains
 from emodelx.hinges import straighten
 from emodelx.loops import with_loops
 from emodelx.poses import CERTAIN, MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
-from emodelx.records import Candidates, DensityMap, Floats, Fragment, Ints, Placement, Points, Prediction, Sequence, Template
+from emodelx.records import (
+    Candidates,
+    DensityMap,
+    Floats,
+    Fragment,
+    Ints,
+    Placement,
+    Points,
+    Prediction,
+    Sequence,
+    Template,
+)
 from emodelx.scenes import Scene, Support, good_support
 from emodelx.symmetry import superpose
 from emodelx.type_evidence import TypeEvidence
@@ -29,6 +40,9 @@ CALIBRATED = (5.0, 7.0)
 RIGHT_INTERCEPT, RIGHT_WEIGHT = (-2.6, -0.5), (5.5, 1.8)
 """Log-odds of a residue to be in its place, without and per good support, in maps of these resolutions; set on three
 simulated cases, see `docs/accuracy.md`."""
+RIGHT_WHOLE, MOST_RIVALS, CLEARLY = 0.9, 2, 0.05
+"""Expected share of a copy in place from which no other pose is tried; how many are; and how much more must be in
+place from there."""
 UNSEEN = 0.3
 """Share of the residues that are right although nobody searched for them, with good support."""
 WINDOW, STRIDE = 100, 50
@@ -49,9 +63,10 @@ def search_templates(
     Every template, and its parts where the whole is not found beyond doubt, is correlated with the details of map and
     main chain, in all orientations at all places. The mirror image of a body has its size, its helices and strands,
     and no place in the map: the scores of its best solutions tell what chance gives. The types that were read near its
-    residues speak for a solution or against it. Solutions beyond chance are taken one by one, the surest first, unless they are in each other's way or too many. Parts of what was found, or read
-    before, that the map does not support are turned about hinges; what belongs to one copy bends together to fit the
-    map. Copies that still lack are searched for with the template as the map has bent it.
+    residues speak for a solution or against it. Solutions beyond chance are taken one by one, the surest first, unless
+    they are in each other's way or too many. Parts of what was found, or read before, that the map does not support
+    are turned about hinges; what belongs to one copy bends together to fit the map. Copies that still lack are
+    searched for with the template as the map has bent it.
 
     Parameters
     ----------
@@ -108,11 +123,31 @@ class _Search:
         self, bodies: Sequences[Body], placed: Sequences[Placement], read: Sequences[Copy] = ()
     ) -> list[Placement]:
         """Search for bodies, straighten what is found and what was read, and fit it; what is new of that."""
-        copies = choose_copies(self.poses(bodies), self.templates, self.sequences, placed, self.config)
-        view = self.scene, self._heard
-        straight = straighten([*copies, *read], self.templates, self.sequences, view, self.config, self.run)
-        new = [_without_placed(p, placed, self.sequences[p.sequence].copies) for p in self.fitted(straight)]
+        poses = self.poses(bodies)
+        copies = choose_copies(poses, self.templates, self.sequences, placed, self.config)
+        fitted = self._best_fit(copies, poses, read)
+        new = [_without_placed(p, placed, self.sequences[p.sequence].copies) for p in fitted]
         return [placement for placement in new if len(placement.numbers)]
+
+    def _best_fit(self, copies: list[Copy], poses: Sequences[Pose], read: Sequences[Copy]) -> list[Placement]:
+        """Straighten and fit the copies; those that stay loose from other poses, too, and the best of that.
+
+        Of a template that is much bent every good pose has another part in place, and the best one need not be the
+        one from which the rest is found.
+        """
+        best = self._straight_fit([*copies, *read])
+        for i, copy in enumerate(copies):
+            others = [*copies[:i], *copies[i + 1 :]]
+            for rival in rivals_of(copy, best[i], others, poses, self.config):
+                tried = [*copies[:i], Copy(copy.template, (rival,)), *copies[i + 1 :]]
+                fit = self._straight_fit([*tried, *read])
+                if _right(fit) > _right(best) + CLEARLY * len(rival.points):
+                    copies, best = tried, fit
+        return best
+
+    def _straight_fit(self, copies: Sequences[Copy]) -> list[Placement]:
+        view = self.scene, self._heard
+        return self.fitted(straighten(copies, self.templates, self.sequences, view, self.config, self.run))
 
     def poses(self, bodies: Sequences[Body]) -> list[Pose]:
         """Poses of all bodies, but for parts of templates whose copies were found as a whole beyond doubt."""
@@ -171,6 +206,11 @@ class _Search:
         return Placement(
             copy.template, template.sequence, held[kept], points[kept], score, types=0.0, right=right[kept]
         )
+
+
+def _right(placements: Sequences[Placement]) -> float:
+    """Expected number of residues in their places."""
+    return sum(float(p.right.sum()) for p in placements if p.right is not None)
 
 
 def lacking_copies(sequences: Sequences[Sequence], placed: Sequences[Placement]) -> list[bool]:
@@ -312,6 +352,37 @@ def choose_copies(
             else:
                 copies[home] = replace(copies[home], poses=(*copies[home].poses, pose))
     return copies
+
+
+def rivals_of(
+    copy: Copy, fit: Placement, others: Sequences[Copy], poses: Sequences[Pose], config: RigidConfig
+) -> list[Pose]:
+    """Find other poses of a copy that was found as a whole, where its fit leaves much of it loose.
+
+    Parameters
+    ----------
+    copy : Copy
+    fit : Placement
+        What the map supports of it.
+    others : sequence of Copy
+        Whose places are taken.
+    poses : sequence of Pose
+        Of all bodies.
+    config : RigidConfig
+
+    Returns
+    -------
+    list of Pose
+        The surest first, `MOST_RIVALS` at most.
+    """
+    first = copy.poses[0]
+    size = len(first.points)
+    if len(first.body.members) < size or _right([fit]) > RIGHT_WHOLE * size:
+        return []
+    whole = [p for p in poses if p.body.template == copy.template and len(p.body.members) == size]
+    sure = [p for p in whole if p.chance <= config.most_chance and not np.array_equal(p.points, first.points)]
+    taken = [other.points() for other in others]
+    return sorted((p for p in sure if _is_free(p, taken)), key=lambda p: p.chance)[:MOST_RIVALS]
 
 
 def _home(pose: Pose, copies: Sequences[Copy], config: RigidConfig) -> int | None:

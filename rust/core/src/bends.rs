@@ -20,8 +20,8 @@ impl Bends {
         if triples.len() != odds.len() || triples.iter().flatten().any(|&k| k >= n) {
             return Err(CoreError::Invalid("bends must name candidates that exist, and have one value each".into()));
         }
-        if odds.iter().any(|odds| *odds < 0.0) {
-            return Err(CoreError::Invalid("odds of bends must not be negative".into()));
+        if odds.iter().any(|odds| *odds <= 0.0) {
+            return Err(CoreError::Invalid("odds of bends must be positive".into()));
         }
         let mut sorted: Vec<([usize; 3], f32)> =
             triples.iter().zip(odds).map(|(&[before, middle, after], &o)| ([middle, before, after], o)).collect();
@@ -39,6 +39,18 @@ impl Bends {
         let here = &self.ends[self.start[middle]..self.start[middle + 1]];
         here.binary_search_by_key(&[before, after], |bend| bend.0).map_or(UNSEEN, |found| here[found].1)
     }
+
+    /// The same whichever way the chain runs.
+    #[must_use]
+    pub fn either_way(&self, end: usize, middle: usize, other: usize) -> f32 {
+        f32::midpoint(self.odds(end, middle, other), self.odds(other, middle, end))
+    }
+
+    /// Log-odds that a chain runs from `before` to `after`, against the other way round.
+    #[must_use]
+    pub fn forward(&self, before: usize, middle: usize, after: usize) -> f32 {
+        (self.odds(before, middle, after) / self.odds(after, middle, before)).ln()
+    }
 }
 
 #[cfg(test)]
@@ -51,18 +63,21 @@ mod tests {
         let bends = Bends::new(4, &[[2, 1, 0], [0, 1, 2], [1, 2, 3]], &[0.25, 8.0, 3.0]).unwrap();
         assert_eq!([bends.odds(0, 1, 2), bends.odds(2, 1, 0), bends.odds(1, 2, 3)], [8.0, 0.25, 3.0]);
         assert_eq!([bends.odds(3, 2, 1), bends.odds(1, 0, 3)], [UNSEEN; 2]);
+        assert_eq!([bends.either_way(0, 1, 2), bends.either_way(2, 1, 0)], [4.125; 2]);
+        assert_eq!([bends.forward(0, 1, 2), bends.forward(2, 1, 0)], [32f32.ln(), -(32f32.ln())]);
     }
 
     #[test]
     #[expect(clippy::float_cmp, reason = "values are handed through")]
     fn without_bends_all_odds_are_even() {
-        assert_eq!(Bends::default().odds(0, 1, 2), 1.0);
+        assert_eq!([Bends::default().odds(0, 1, 2), Bends::default().either_way(0, 1, 2)], [1.0; 2]);
+        assert_eq!(Bends::default().forward(0, 1, 2), 0.0);
     }
 
     #[test]
     fn refuses_other_candidates() {
         assert!(Bends::new(2, &[[0, 1, 2]], &[1.0]).is_err());
         assert!(Bends::new(3, &[[0, 1, 2]], &[]).is_err());
-        assert!(Bends::new(3, &[[0, 1, 2]], &[-1.0]).is_err());
+        assert!(Bends::new(3, &[[0, 1, 2]], &[0.0]).is_err());
     }
 }

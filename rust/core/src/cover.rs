@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use crate::bends::Bends;
 use crate::cells::squared_distance;
 use crate::sparse::SparseRows;
 use crate::walk::{WalkGraph, bend_odds};
@@ -52,12 +53,18 @@ struct Side {
 }
 
 /// The steps over candidates at `positions` with the links `likelihood`, each once, by candidate.
-pub fn cover(positions: &[Point], likelihood: &SparseRows, monitor: &Monitor) -> Result<Vec<Step>, CoreError> {
+pub fn cover(
+    positions: &[Point],
+    likelihood: &SparseRows,
+    bends: &Bends,
+    monitor: &Monitor,
+) -> Result<Vec<Step>, CoreError> {
     let sides = Sides::new(&WalkGraph::new(positions, likelihood)?, likelihood)?;
+    let weights = sides.weights(positions, bends);
     let mut said = vec![1.0; sides.side.len()];
     monitor.begin(ROUNDS);
     for _ in 0..ROUNDS {
-        said = sides.round(positions, &said, monitor)?;
+        said = sides.round(&weights, &said, monitor)?;
         monitor.advance(1)?;
     }
     Ok(sides.steps(&said))
@@ -93,23 +100,32 @@ impl Sides {
         self.start[k]..self.start[k + 1]
     }
 
+    /// Odds that two steps of a candidate are a bend of a chain: for each candidate a square table of its steps.
+    fn weights(&self, positions: &[Point], bends: &Bends) -> Vec<Vec<f64>> {
+        let table = |k: usize| {
+            let own = &self.side[self.of(k)];
+            own.iter().flat_map(|a| own.iter().map(move |b| bend(positions, bends, k, a, b))).collect()
+        };
+        (0..self.start.len() - 1).into_par_iter().map(table).collect()
+    }
+
     /// What every candidate says about the odds of its steps, from what the others said.
-    fn round(&self, positions: &[Point], said: &[f64], monitor: &Monitor) -> Result<Vec<f64>, CoreError> {
+    fn round(&self, weights: &[Vec<f64>], said: &[f64], monitor: &Monitor) -> Result<Vec<f64>, CoreError> {
         let of = |k| {
             monitor.check()?;
             let before = self.of(k).map(|e| said[e]);
-            Ok(self.say(positions, k, said).into_iter().zip(before).map(|(new, old)| damped(new, old)).collect())
+            Ok(self.say(&weights[k], k, said).into_iter().zip(before).map(|(new, old)| damped(new, old)).collect())
         };
         let rows = (0..self.start.len() - 1).into_par_iter().map(of).collect::<Result<Vec<Vec<f64>>, CoreError>>()?;
         Ok(rows.concat())
     }
 
     /// The odds of every step of `k` by its other steps: all ways to take at most two steps, weighed.
-    fn say(&self, positions: &[Point], k: usize, said: &[f64]) -> Vec<f64> {
+    fn say(&self, weights: &[f64], k: usize, said: &[f64]) -> Vec<f64> {
         let own = &self.side[self.of(k)];
         let odds: Vec<f64> = own.iter().map(|s| bounded(s.odds * said[s.back])).collect();
         let with = |e: usize| -> f64 {
-            (0..own.len()).filter(|&f| f != e).map(|f| bend(positions, &own[e], &own[f]) * odds[f]).sum()
+            (0..own.len()).filter(|&f| f != e).map(|f| weights[e * own.len() + f] * odds[f]).sum()
         };
         let partners: Vec<f64> = (0..own.len()).map(with).collect();
         let single: f64 = odds.iter().sum();
@@ -143,9 +159,10 @@ fn damped(new: f64, old: f64) -> f64 {
 }
 
 /// Odds that two steps of one candidate are a bend of a chain; a jump hides its bend.
-fn bend(positions: &[Point], a: &Side, b: &Side) -> f64 {
+fn bend(positions: &[Point], bends: &Bends, k: usize, a: &Side, b: &Side) -> f64 {
     if a.jump || b.jump {
         return 1.0;
     }
-    f64::from(bend_odds(squared_distance(&positions[a.to], &positions[b.to])))
+    let geometry = bend_odds(squared_distance(&positions[a.to], &positions[b.to]));
+    f64::from(geometry * bends.either_way(a.to, k, b.to))
 }

@@ -1,16 +1,19 @@
 //! Long chains of candidates without sequences: disjoint paths over the most probable steps.
 
+use crate::bends::Bends;
 use crate::cover::{Step, cover};
 use crate::sparse::SparseRows;
 use crate::{CoreError, Monitor, Point};
 
-/// A run of candidates that follow each other; which end is first is not known.
+/// A run of candidates that follow each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Path {
     /// Candidate of every residue; None where a step passes over a missing one.
     pub candidates: Vec<Option<usize>>,
     /// Mean probability of the steps from and to each residue.
     pub probability: Vec<f32>,
+    /// Log-odds that the chain runs this way, not the other way round; 0 where nothing tells.
+    pub forward: f32,
 }
 
 /// Which paths are kept.
@@ -23,21 +26,41 @@ pub struct Tracing {
 }
 
 /// Disjoint paths, the longest first: the most probable steps are taken first, as long as no candidate has more than
-/// two and no ring closes.
+/// two and no ring closes. They run as most of their bends do.
 pub fn trace(
     positions: &[Point],
     likelihood: &SparseRows,
+    bends: &Bends,
     tracing: &Tracing,
     monitor: &Monitor,
 ) -> Result<Vec<Path>, CoreError> {
-    let mut steps = cover(positions, likelihood, monitor)?;
+    let mut steps = cover(positions, likelihood, bends, monitor)?;
     steps.retain(|s| s.probability >= tracing.least_step);
     steps.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     let taken = without_rings(positions.len(), &steps);
     let mut paths = strung(&taken);
     paths.retain(|p| p.candidates.iter().flatten().count() >= tracing.least_length);
     paths.sort_by_key(|p| std::cmp::Reverse(p.candidates.len()));
+    for path in &mut paths {
+        path.turn(bends);
+    }
     Ok(paths)
+}
+
+impl Path {
+    /// Turn the path to run as most of its bends do.
+    fn turn(&mut self, bends: &Bends) {
+        let told = self.candidates.windows(3).filter_map(|bend| match *bend {
+            [Some(before), Some(middle), Some(after)] => Some(bends.forward(before, middle, after)),
+            _ => None,
+        });
+        self.forward = told.sum();
+        if self.forward < 0.0 {
+            self.candidates.reverse();
+            self.probability.reverse();
+            self.forward = -self.forward;
+        }
+    }
 }
 
 /// The steps of every candidate, at most two, first come first served.
@@ -77,7 +100,7 @@ fn strung(taken: &[Vec<Step>]) -> Vec<Path> {
 }
 
 fn string_from(end: usize, taken: &[Vec<Step>], seen: &mut [bool]) -> Path {
-    let mut path = Path { candidates: Vec::new(), probability: Vec::new() };
+    let mut path = Path { candidates: Vec::new(), probability: Vec::new(), forward: 0.0 };
     let mut at = Some(end);
     while let Some(k) = at {
         seen[k] = true;

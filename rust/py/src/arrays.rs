@@ -1,5 +1,6 @@
 //! Checks of numpy arguments; every message names the argument and what is wrong with it.
 
+use emodelx_core::bends::Bends;
 use emodelx_core::field::Field;
 use emodelx_core::sparse::SparseRows;
 use emodelx_core::volume::Volume;
@@ -18,6 +19,10 @@ pub type SparseArguments<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'p
 
 /// Row starts, columns and values of a sparse matrix, to Python.
 pub type SparseArrays<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<f32>>);
+
+/// Candidates before, in the middle and after, and odds, from Python: a bend each.
+pub type BendArguments<'py> =
+    (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, f32>);
 
 /// A volume, the position of its first voxel and the size of its voxels, from Python.
 pub type FieldArguments<'py> = (PyReadonlyArray3<'py, f32>, [f64; 3], [f64; 3]);
@@ -125,4 +130,18 @@ pub fn from_sparse(py: Python<'_>, rows: SparseRows) -> SparseArrays<'_> {
 pub fn to_matrix<'py, T: Element + Copy, const W: usize>(py: Python<'py>, rows: &[[T; W]]) -> Bound<'py, PyArray2<T>> {
     let flat = PyArray1::from_slice(py, rows.as_flattened());
     flat.reshape([rows.len(), W]).unwrap_or_else(|_| PyArray2::zeros(py, [rows.len(), W], false))
+}
+
+/// The bends of `n` candidates; none where none are given.
+pub fn bends(given: Option<&BendArguments<'_>>, n: usize) -> PyResult<Bends> {
+    let Some((before, middle, after, odds)) = given else {
+        return Ok(Bends::default());
+    };
+    let (before, middle) = (indices("bends", before)?, indices("bends", middle)?);
+    let (after, odds) = (indices("bends", after)?, finite("bends", vector("bends", odds)?)?);
+    if [middle.len(), after.len(), odds.len()] != [before.len(); 3] {
+        return Err(PyValueError::new_err("bends must be arrays of one length"));
+    }
+    let triples: Vec<[usize; 3]> = (0..before.len()).map(|i| [before[i], middle[i], after[i]]).collect();
+    Bends::new(n, &triples, odds).map_err(|e| to_python(&e))
 }

@@ -1,7 +1,6 @@
 //! Sequence registration.
 
 use emodelx_core::align::Hint;
-use emodelx_core::bends::Bends;
 use emodelx_core::register::{self, Growth};
 use emodelx_core::residues::{ByCode, OUTSIDE, Residues, UNKNOWN};
 use emodelx_core::walk::WalkGraph;
@@ -9,7 +8,7 @@ use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::{self, SparseArguments};
+use crate::arrays::{self, BendArguments, SparseArguments};
 use crate::errors::to_python;
 use crate::gate::{Run, enter};
 
@@ -18,10 +17,6 @@ type RunArrays<'py> = (usize, usize, Bound<'py, PyArray1<i64>>, Bound<'py, PyArr
 
 /// Candidates, sequences, positions in them, odds: a hint each.
 type HintArguments<'py> =
-    (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, f32>);
-
-/// Candidates before, in the middle and after, and odds: a bend each.
-type BendArguments<'py> =
     (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, f32>);
 
 #[pyfunction]
@@ -49,10 +44,7 @@ pub fn register_runs<'py>(
     };
     let rounds: Vec<Growth> =
         rounds.into_iter().map(|(min_run, min_match, min_mean)| Growth { min_run, min_match, min_mean }).collect();
-    let bends = match &bends {
-        Some(given) => self::bends(given, points.len())?,
-        None => Bends::default(),
-    };
+    let bends = arrays::bends(bends.as_ref(), points.len())?;
     let runs = enter(py, &Run { threads, progress }, |monitor| {
         let graph = WalkGraph::with_bends(&points, &links, &bends)?;
         register::register(&graph, &residues, odds, hints, &rounds, monitor)
@@ -87,17 +79,6 @@ fn hints(
         hints[k].push((residues.places(sequence).start + number, *odds));
     }
     Ok(hints)
-}
-
-/// The bends of `n` candidates.
-fn bends((before, middle, after, odds): &BendArguments<'_>, n: usize) -> PyResult<Bends> {
-    let (before, middle) = (arrays::indices("bends", before)?, arrays::indices("bends", middle)?);
-    let (after, odds) = (arrays::indices("bends", after)?, arrays::finite("bends", arrays::vector("bends", odds)?)?);
-    if [middle.len(), after.len(), odds.len()] != [before.len(); 3] {
-        return Err(PyValueError::new_err("bends must be arrays of one length"));
-    }
-    let triples: Vec<[usize; 3]> = (0..before.len()).map(|i| [before[i], middle[i], after[i]]).collect();
-    Bends::new(n, &triples, odds).map_err(|e| to_python(&e))
 }
 
 /// Odds of the 20 types, then 1 for an unknown type and 0 outside.

@@ -3,7 +3,7 @@
 from itertools import combinations, pairwise
 
 import numpy as np
-from oracle.walks import JUMP_RANGE, LINK_SLOPE, bend, reference_likelihood, walks
+from oracle.walks import JUMP_RANGE, LINK_SLOPE, UNSEEN, bend, reference_likelihood, walks
 
 END, ALONE, JUMP = 0.05, 0.02, 0.01
 MOST_ODDS = 1e4
@@ -11,9 +11,12 @@ ROUNDS = 40
 LEAST_LINK, MOST_LINK = -4.0, 1.5
 
 
-def trace(points, H, least_step, least_length):
-    """(candidates, -1 where one is passed over; probabilities) of every path, the longest first."""
-    probability = steps(points, H)
+def trace(points, H, least_step, least_length, bends=None):
+    """(candidates, -1 where one is passed over; probabilities; log-odds of the way) of every path, the longest first.
+
+    `bends` are the odds of triples (before, middle, after) that were looked at.
+    """
+    probability = steps(points, H, bends)
     taken = {k: [] for k in range(len(points))}
     group = {k: {k} for k in range(len(points))}
     for (a, b), p in sorted(probability.items(), key=lambda s: -s[1]):
@@ -29,7 +32,14 @@ def trace(points, H, least_step, least_length):
             found.append(strung(end, taken, probability, jumps))
             seen |= set(found[-1][0])
     found = [path for path in found if sum(k >= 0 for k in path[0]) >= least_length]
-    return sorted(found, key=lambda path: -len(path[0]))
+    return [turned(*path, bends) for path in sorted(found, key=lambda path: -len(path[0]))]
+
+
+def turned(members, sure, bends):
+    """The path as most of its bends run."""
+    triples = [t for t in zip(members, members[1:], members[2:], strict=False) if min(t) >= 0]
+    forward = sum(np.log(bends.get(t, UNSEEN) / bends.get(t[::-1], UNSEEN)) for t in triples) if bends else 0.0
+    return (members, sure, forward) if forward >= 0 else (members[::-1], sure[::-1], -forward)
 
 
 def strung(end, taken, probability, jumps):
@@ -69,15 +79,18 @@ def prior(points, H):
     return odds
 
 
-def weight(points, jumps, k, chosen):
+def weight(points, jumps, k, chosen, bends=None):
     """Weight of candidate k when it takes the steps to `chosen`, at most two."""
     if len(chosen) < 2:
         return (ALONE, END)[len(chosen)]
     a, b = chosen
-    return 1.0 if jumps[k, a] or jumps[k, b] else float(np.float32(bend(np.linalg.norm(points[a] - points[b]))))
+    if jumps[k, a] or jumps[k, b]:
+        return 1.0
+    looked = np.mean([bends.get(t, UNSEEN) for t in ((a, k, b), (b, k, a))]) if bends else 1.0
+    return float(np.float32(bend(np.linalg.norm(points[a] - points[b])) * looked))
 
 
-def steps(points, H):
+def steps(points, H, bends=None):
     """Probability of every step (a, b), a < b, by what candidates tell each other in rounds."""
     odds, jumps = prior(points, H), jumped(points, H)
     around = {k: [b for a, b in odds if a == k] for k in range(len(points))}
@@ -87,10 +100,13 @@ def steps(points, H):
         for k, y in odds:
             others = [f for f in around[k] if f != y]
             heard = {f: bounded(odds[k, f] * said[f, k]) for f in others}
-            with_step = weight(points, jumps, k, [y])
-            with_step += sum(weight(points, jumps, k, [y, f]) * heard[f] for f in others)
-            without = weight(points, jumps, k, []) + sum(weight(points, jumps, k, [f]) * heard[f] for f in others)
-            without += sum(weight(points, jumps, k, [f, g]) * heard[f] * heard[g] for f, g in combinations(others, 2))
+
+            def of(*chosen, k=k):
+                return weight(points, jumps, k, chosen, bends)
+
+            with_step = of(y) + sum(of(y, f) * heard[f] for f in others)
+            without = of() + sum(of(f) * heard[f] for f in others)
+            without += sum(of(f, g) * heard[f] * heard[g] for f, g in combinations(others, 2))
             new[k, y] = bounded(np.sqrt(with_step / without * said[k, y]))
         said = new
     total = {(a, b): odds[a, b] * said[a, b] * said[b, a] for a, b in odds if a < b}

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from emodelx.config import RigidConfig, RunConfig
 from emodelx.demo.fold import fold
-from emodelx.poses import Body, Pose, chance_solutions, side_chains
+from emodelx.poses import Body, Copy, Pose, chance_solutions, side_chains
 from emodelx.records import Candidates, DensityMap, Fragment, Placement, Prediction, Sequence, Template
 from emodelx.stages.rigid import (
     bent_templates,
@@ -17,6 +17,7 @@ from emodelx.stages.rigid import (
     copies_read,
     lacking_copies,
     right_residues,
+    rivals_of,
     search_templates,
 )
 
@@ -145,6 +146,25 @@ def placed(points, numbers=None):
 def test_of_two_in_one_place_the_surer_stays():
     (copy,) = choose([pose(PLACES[0], chance=1e-4), pose(PLACES[0] + 1.0, chance=1e-5)])
     assert copy.poses[0].chance == 1e-5
+
+
+def rivals(poses, right, others=(), members=None):
+    copy = Copy(0, (poses[0] if members is None else replace(poses[0], body=Body(0, members)),))
+    fit = Placement(0, 0, np.arange(LENGTH), PLACES[0], 10.0, 0.0, right=np.full(LENGTH, right, np.float32))
+    taken = [Copy(0, (pose(points),)) for points in others]
+    return [p.chance for p in rivals_of(copy, fit, taken, poses, RigidConfig())]
+
+
+def test_a_copy_that_stays_loose_is_tried_from_its_other_poses():
+    """Those that are no worse than what counts, two at most, and not where other copies are."""
+    shifted = [PLACES[0] + [3.0 * i, 0, 0] for i in range(4)]
+    poses = [pose(points, chance=chance) for points, chance in zip(shifted, (1e-8, 1e-3, 1e-5, 1e-4), strict=True)]
+    assert rivals(poses, right=0.7) == [1e-5, 1e-4]
+    assert rivals(poses, right=0.99) == [], "nothing is loose"
+    assert rivals(poses, right=0.7, members=np.arange(LENGTH // 2)) == [], "only a part was found"
+    assert rivals([*poses[:1], pose(shifted[1], chance=0.1)], right=0.7) == [], "chance explains it"
+    assert rivals(poses, right=0.7, others=[shifted[2]]) == []
+    assert rivals([*poses, pose(PLACES[1], chance=1e-6)], right=0.7, others=[PLACES[1]]) == [1e-5, 1e-4]
 
 
 def test_what_was_placed_stays_so():
