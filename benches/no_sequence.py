@@ -77,6 +77,7 @@ def measure(task: Task, database: Path, output: Path) -> dict[str, object]:
         "longest": max(lengths),
         "CA recall": round(against.ca_recall, 3),
         "CA precision": round(against.ca_precision, 3),
+        "forward": round(against.forward_rate, 3),
         "seq. recall": round(against.seq_recall, 3),
         "first is true": bool(chosen) and chosen[0] is not None,
         "true found": f"{len(set(chosen) - {None})} of {len(true)}",
