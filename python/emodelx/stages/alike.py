@@ -101,11 +101,11 @@ def _families(told: Sequences[Sequence], leads: Mapping[int, Mapping[int, Ints]]
 
 
 def _together(members: Sequences[Sequence], residues: str) -> Sequence:
-    """One sequence with the copies of all."""
+    """One sequence with the copies of all, and the name of the first."""
     if len(members) == 1:
         return members[0]
     copies, told = sum(member.copies for member in members), all(member.told for member in members)
-    return Sequence("/".join(member.name for member in members), residues, (), copies, told)
+    return Sequence(members[0].name, residues, (), copies, told)
 
 
 def _known(residues: str) -> int:

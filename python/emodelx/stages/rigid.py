@@ -172,7 +172,16 @@ class _Search:
             Pose(body, template.positions @ rotation.T + shift, float(expected))
             for (rotation, shift, _), expected in zip(found, chance, strict=True)
         ]
-        return [self._heard(pose) for pose in poses]
+        return [self._witnessed(pose) for pose in poses]
+
+    def _witnessed(self, pose: Pose) -> Pose:
+        """The pose with what the types say of it; they do not speak for one that the map leaves to chance.
+
+        A mirror image that lies on the molecule has many of its residues near their places.
+        """
+        heard = self._heard(pose)
+        left_to_chance = pose.chance > self.config.most_chance
+        return max(heard, pose, key=lambda pose: pose.chance) if left_to_chance else heard
 
     def _heard(self, pose: Pose) -> Pose:
         """The pose with what the types say of it."""
