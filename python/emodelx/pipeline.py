@@ -540,6 +540,7 @@ def _read_unit(
         fold_links,
         orbits,
         step("links-of-orbits", link_candidates, found, graph.prediction, config.links),
+        graph.links.part("bends"),
         symmetry,
     )
     links, of_unit, unit_links = unit.part("whole_links"), unit.part("candidates"), unit.part("links")

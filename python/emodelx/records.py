@@ -333,14 +333,18 @@ class Orbits:
         One of every orbit, at the mean of all images.
     image : ndarray, dtype=int64, shape=(order, m)
         Candidate of the whole complex that each rotation takes each one of the unit to; -1 where there is none.
+    source : ndarray, dtype=int64, shape=(n,)
+        Which of the candidates that were found each one of the whole complex is; -1 for those that were missed.
     """
 
     candidates: Candidates
     unit: Candidates
     image: Ints
+    source: Ints
 
     def __post_init__(self) -> None:
         _require(self.image.shape[1:] == (len(self.unit),), "image must have shape (order, m)")
+        _require(self.source.shape == (len(self.candidates),), "source must have shape (n,)")
 
 
 @dataclass(frozen=True)

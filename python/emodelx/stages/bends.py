@@ -69,6 +69,45 @@ def possible_bends(positions: Points) -> Ints:
     return np.concatenate([found, found[:, ::-1]])
 
 
+def averaged_bends(bends: Bends | None, image: Ints, positions: Points) -> Bends | None:
+    """Give the bends of a unit of a symmetric complex the mean log-odds of those of their copies that were looked at.
+
+    Parameters
+    ----------
+    bends : Bends or None
+        Of the whole complex; None where nothing was looked at.
+    image : ndarray, dtype=int64, shape=(order, m)
+        Candidate of the whole complex for each one of the unit, in every copy; -1 where there is none.
+    positions : ndarray, dtype=float64, shape=(m, 3)
+        Of the unit.
+
+    Returns
+    -------
+    Bends or None
+        Those of which a copy was looked at.
+    """
+    if bends is None or not len(bends):
+        return bends
+    triples = possible_bends(positions)
+    size = max(int(bends.triples.max()), int(image.max(initial=0))) + 1
+    number = _one_number(bends.triples, size)
+    order = np.argsort(number)
+    total, count = np.zeros((2, len(triples)))
+    for copy in image:
+        sought = np.where((copy[triples] >= 0).all(axis=1), _one_number(copy[triples], size), -1)
+        place = order[np.minimum(np.searchsorted(number, sought, sorter=order), len(order) - 1)]
+        looked = number[place] == sought
+        total += np.where(looked, bends.log_odds[place], 0)
+        count += looked
+    seen = count > 0
+    return Bends(triples[seen], (total[seen] / count[seen]).astype(np.float32))
+
+
+def _one_number(triples: Ints, size: int) -> Ints:
+    """A number for every triple of numbers below `size`."""
+    return (triples[:, 0] * size + triples[:, 1]) * size + triples[:, 2]
+
+
 def _pairs_of_neighbours(pairs: Ints) -> Iterator[Ints]:
     """Two neighbours of the same candidate with it between them; `pairs` are sorted."""
     step = 1

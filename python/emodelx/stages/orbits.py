@@ -121,7 +121,7 @@ def _gathered(candidates: Candidates, prediction: Prediction, unit: Points, expe
         np.concatenate([averaged.bb_score[orbit], candidates.bb_score[rest]]),
         np.concatenate([averaged.type_prob[orbit], candidates.type_prob[rest]]),
     )
-    return Orbits(whole, averaged, image)
+    return Orbits(whole, averaged, image, source=np.concatenate([members[copy, orbit], rest]))
 
 
 def _unshared(members: Ints, points: Points, expected: Points) -> Ints:

@@ -124,8 +124,9 @@ class _Search:
     ) -> list[Placement]:
         """Search for bodies, straighten what is found and what was read, and fit it; what is new of that."""
         poses = self.poses(bodies)
-        copies = choose_copies(poses, self.templates, self.sequences, placed, self.config)
-        fitted = self._best_fit(copies, poses, read)
+        witnessed = [self._witnessed(pose) for pose in poses]
+        copies = choose_copies(witnessed, self.templates, self.sequences, placed, self.config)
+        fitted = self._best_fit(copies, [self._heard(pose) for pose in poses], read)
         new = [_without_placed(p, placed, self.sequences[p.sequence].copies) for p in fitted]
         return [placement for placement in new if len(placement.numbers)]
 
@@ -168,11 +169,10 @@ class _Search:
         found = self.scene.search((numbers, points, sides), self.config, told[0])
         mirrored = self.scene.search((numbers, points * [1.0, 1.0, -1.0], sides), self.config, told[1])
         chance = chance_solutions(*(np.array([score for *_, score in some]) for some in (found, mirrored)))
-        poses = [
+        return [
             Pose(body, template.positions @ rotation.T + shift, float(expected))
             for (rotation, shift, _), expected in zip(found, chance, strict=True)
         ]
-        return [self._witnessed(pose) for pose in poses]
 
     def _witnessed(self, pose: Pose) -> Pose:
         """The pose with what the types say of it; they do not speak for one that the map leaves to chance.

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components, mini
 from emodelx.config import RunConfig
 from emodelx.point_groups import products
 from emodelx.records import (
+    Bends,
     Candidates,
     Floats,
     Fragment,
@@ -24,6 +25,7 @@ from emodelx.records import (
     Symmetry,
     Unit,
 )
+from emodelx.stages.bends import averaged_bends
 
 LEAST_COPIED = 4
 """Candidates of a fragment that a copy must have to get it."""
@@ -39,14 +41,16 @@ class _Steps:
     value: Floats
 
 
-def fold_links(orbits: Orbits, links: Links, symmetry: Symmetry, _: RunConfig) -> Unit:
-    """Average the links over the copies, and put the unit together along the best ones.
+def fold_links(orbits: Orbits, links: Links, bends: Bends | None, symmetry: Symmetry, _: RunConfig) -> Unit:
+    """Average links and bends over the copies, and put the unit together along the best links.
 
     Parameters
     ----------
     orbits : Orbits
     links : Links
         Of the candidates of the whole complex.
+    bends : Bends or None
+        Of the candidates that were found, where the map was looked at a second time.
     symmetry : Symmetry
 
     Returns
@@ -59,10 +63,12 @@ def fold_links(orbits: Orbits, links: Links, symmetry: Symmetry, _: RunConfig) -
     whole, steps = _average(orbits, links.likelihood, after, inverse)
     frame = _frames(steps, len(orbits.unit), after)
     positions = symmetry.images(orbits.unit.positions)[frame, np.arange(len(frame))]
+    image = orbits.image[after[:, frame], np.arange(len(frame))]
+    found = np.where(image >= 0, orbits.source[image], -1)
     return Unit(
         candidates=replace(orbits.unit, positions=positions),
-        links=_within(steps, frame, after),
-        image=orbits.image[after[:, frame], np.arange(len(frame))],
+        links=replace(_within(steps, frame, after), bends=averaged_bends(bends, found, positions)),
+        image=image,
         whole_links=Links(replace(links.likelihood, value=whole)),
     )
 

@@ -1,11 +1,14 @@
 """The unit of a planted complex: mean links against a slow twin, and fragments in all copies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from emodelx.config import RunConfig
 from emodelx.point_groups import rotations_of
-from emodelx.records import Candidates, Fragment, Links, Orbits, Placement, Rest, Sequence, SparseRows, Symmetry
+from emodelx.records import Bends, Candidates, Fragment, Links, Orbits, Placement, Rest, Sequence, SparseRows, Symmetry
+from emodelx.stages.bends import possible_bends
 from emodelx.stages.unit import (
     copies_of_complex,
     copies_of_unit,
@@ -32,7 +35,8 @@ def complex_of(group, seed=0, lost=0.1):
     image = np.arange(whole.size // 3).reshape(whole.shape[:2])
     kept = rng.random(image.shape) >= lost
     number = np.where(kept, (np.cumsum(kept) - 1).reshape(kept.shape), -1)
-    orbits = Orbits(candidates_at(whole[kept], rng), candidates_at(unit, rng), number)
+    source = np.arange(kept.sum())[::-1]  # candidates were found in another order
+    orbits = Orbits(candidates_at(whole[kept], rng), candidates_at(unit, rng), number, source)
     return symmetry, orbits, links_of(whole[kept], rng), chain
 
 
@@ -60,7 +64,7 @@ def dense(rows):
 @pytest.mark.parametrize("seed", range(3))
 def test_links_are_the_mean_over_the_copies(group, seed):
     symmetry, orbits, links, _ = complex_of(group, seed)
-    unit = fold_links(orbits, links, symmetry, RUN)
+    unit = fold_links(orbits, links, None, symmetry, RUN)
     given, found = dense(links.likelihood), dense(unit.whole_links.likelihood)
     np.testing.assert_array_equal(found, found.T)
     where = {int(k): (g, a) for g, row in enumerate(orbits.image) for a, k in enumerate(row) if k >= 0}
@@ -82,7 +86,7 @@ def index_of(rotations, rotation):
 def test_linked_candidates_are_in_one_unit(group):
     """The unit is the chain again, or an image of it."""
     symmetry, orbits, links, chain = complex_of(group, lost=0.0)
-    unit = fold_links(orbits, links, symmetry, RUN)
+    unit = fold_links(orbits, links, None, symmetry, RUN)
     steps = np.linalg.norm(np.diff(chain, axis=0), axis=1)
     found = np.linalg.norm(np.diff(unit.candidates.positions, axis=0), axis=1)
     np.testing.assert_allclose(found[steps < 5.9], steps[steps < 5.9], atol=1e-9)
@@ -94,9 +98,40 @@ def test_linked_candidates_are_in_one_unit(group):
     np.testing.assert_array_equal(inside, whole)
 
 
+@pytest.mark.parametrize("group", ["C4", "D3", "T"])
+@pytest.mark.parametrize("seed", range(3))
+def test_bends_are_the_mean_over_the_copies(group, seed):
+    """Slow twin: look every copy of every bend up."""
+    symmetry, orbits, links, _ = complex_of(group, seed, lost=0.2)
+    missed = np.where(np.random.default_rng(seed).random(len(orbits.source)) < 0.1, -1, orbits.source)
+    orbits = replace(orbits, source=missed)
+    found = np.flatnonzero(missed >= 0)
+    triples = missed[found[possible_bends(orbits.candidates.positions[found])]]
+    odds = np.random.default_rng(seed + 9).normal(0, 3, len(triples)).astype(np.float32)
+    told = dict(zip(map(tuple, triples.tolist()), odds.tolist(), strict=True))
+    unit = fold_links(orbits, links, Bends(triples, odds), symmetry, RUN)
+    expected = {}
+    for bend in possible_bends(unit.candidates.positions).tolist():
+        copies = [tuple(missed[k] if k >= 0 else -1 for k in row[bend]) for row in unit.image]
+        looked = [told[copy] for copy in copies if copy in told]
+        if looked:
+            expected[tuple(bend)] = np.mean(looked)
+    assert unit.links.bends is not None
+    assert expected
+    assert len(unit.links.bends) == len(expected)
+    for bend, value in zip(unit.links.bends.triples.tolist(), unit.links.bends.log_odds, strict=True):
+        assert value == pytest.approx(expected[tuple(bend)], abs=1e-5)
+
+
+@pytest.mark.parametrize("given", [None, Bends(np.zeros((0, 3), np.int64), np.zeros(0, np.float32))])
+def test_without_bends_there_are_none_in_the_unit(given):
+    symmetry, orbits, links, _ = complex_of("C2")
+    assert fold_links(orbits, links, given, symmetry, RUN).links.bends is given
+
+
 def test_fragments_come_into_all_copies():
     symmetry, orbits, links, _ = complex_of("C5", 1, lost=0.2)
-    unit = fold_links(orbits, links, symmetry, RUN)
+    unit = fold_links(orbits, links, None, symmetry, RUN)
     fragment = Fragment(0, 3, np.array([2, 3, -1, 5, 6, 7, 8, 9]), np.full(8, 0.9, np.float32))
     copied = copy_fragments([fragment], unit, RUN)
     assert len(copied) == 5
@@ -110,7 +145,7 @@ def test_fragments_come_into_all_copies():
 
 def test_a_copy_without_candidates_gets_no_fragment():
     symmetry, orbits, links, _ = complex_of("C2", lost=0.0)
-    unit = fold_links(orbits, links, symmetry, RUN)
+    unit = fold_links(orbits, links, None, symmetry, RUN)
     unit.image[1, 3:] = -1
     fragment = Fragment(0, 0, np.arange(10), np.ones(10, np.float32))
     assert len(copy_fragments([fragment], unit, RUN)) == 1
