@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import KDTree
 
 from emodelx import BuildConfig, build
-from emodelx.config import LinkConfig, ReadingConfig, RunConfig
+from emodelx.config import ReadingConfig, RunConfig
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import EmodelxError, NothingBuildableError
 from emodelx.inputs import Reader
@@ -40,7 +40,6 @@ from emodelx.scoring.card import score_model, summary
 from emodelx.second_look import look_again
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.composition import correct_composition
-from emodelx.stages.links import link_candidates
 
 TYPED = ReadingConfig(type_floor=0.0)
 """Types are read at the Calphas of the reference, whether the network sees one there or not."""
@@ -174,9 +173,7 @@ def read_again(config: BuildConfig, reference: Sequence[CalphaChain]) -> Reading
 
 def looked_again(candidates: Candidates, prediction: Prediction, weights: Path, device: Device) -> Candidates:
     """Candidates with the types that the second look reads."""
-    run = RunConfig()
-    links = link_candidates(candidates, prediction, LinkConfig(), run)
-    return look_again(candidates, links, prediction, Reader(weights, device), run).candidates
+    return look_again(candidates, prediction, Reader(weights, device), RunConfig()).candidates
 
 
 READING_COLUMNS = ("recall", "precision", "recall_paired", "precision_paired", "rms", "top1", "top3", "top1_used")

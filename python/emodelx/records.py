@@ -186,6 +186,10 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def select(self, which: Ints | NDArray[np.bool_]) -> "Candidates":
+        """Return some of them."""
+        return Candidates(self.positions[which], self.ca_score[which], self.bb_score[which], self.type_prob[which])
+
     def type_odds(self) -> Floats:
         """Odds of every type against a random candidate of the map; never below `ODDS_FLOOR`. Shape (n, 20)."""
         if len(self) == 0:
@@ -288,6 +292,11 @@ class Bends:
     def __len__(self) -> int:
         return len(self.log_odds)
 
+    def among(self, kept: NDArray[np.bool_]) -> "Bends":
+        """Return the bends of candidates that are kept, numbered among these."""
+        own = kept[self.triples].all(axis=1)
+        return Bends((np.cumsum(kept) - 1)[self.triples[own]], self.log_odds[own])
+
 
 @dataclass(frozen=True)
 class Links:
@@ -315,10 +324,17 @@ class Links:
 
 @dataclass(frozen=True)
 class SecondLook:
-    """Candidates and links after a second look at the map."""
+    """What a second look at the map leaves of the candidates, with their types, and the bends that they could make.
+
+    Attributes
+    ----------
+    candidates : Candidates
+    bends : Bends or None
+        None where the map was not looked at a second time.
+    """
 
     candidates: Candidates
-    links: Links
+    bends: Bends | None = None
 
 
 @dataclass(frozen=True)

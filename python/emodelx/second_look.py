@@ -2,22 +2,19 @@
 
 from emodelx.config import RunConfig
 from emodelx.inputs import Reader
-from emodelx.records import Bends, Candidates, Links, Prediction, SecondLook
+from emodelx.records import Bends, Candidates, Prediction, SecondLook
 from emodelx.stages.bends import possible_bends, with_bends
 
 FEWEST = 3
 """Candidates that make a bend."""
 
 
-def look_again(
-    candidates: Candidates, links: Links, prediction: Prediction, reader: Reader | None, run: RunConfig
-) -> SecondLook:
-    """Read types again in the frame of the chain, and tell which way it runs.
+def look_again(candidates: Candidates, prediction: Prediction, reader: Reader | None, run: RunConfig) -> SecondLook:
+    """Read types again in the frame of the chain, tell which way it runs, and tell chains from noise.
 
     Parameters
     ----------
     candidates : Candidates
-    links : Links
     prediction : Prediction
         With the density that the network saw.
     reader : Reader or None
@@ -26,17 +23,17 @@ def look_again(
     Returns
     -------
     SecondLook
-        The same candidates and links, unchanged where the prediction holds no density or the weights have no
-        second network.
+        The candidates without those in noise; unchanged, and without bends, where the prediction holds no density or
+        the weights have no second network.
     """
     if prediction.density is None or reader is None or len(candidates) < FEWEST:
-        return SecondLook(candidates, links)
+        return SecondLook(candidates)
     from emodelx.network.bend_reading import look_at_bends  # torch takes seconds to load
     from emodelx.network.weights import load_bends
 
     network = load_bends(reader.weights)
     if network is None:
-        return SecondLook(candidates, links)
+        return SecondLook(candidates)
     triples = possible_bends(candidates.positions)
     types, log_odds = look_at_bends(network, reader.device, (candidates, prediction), triples, run)
-    return with_bends(candidates, links, Bends(triples, log_odds), types)
+    return with_bends(candidates, Bends(triples, log_odds), types)

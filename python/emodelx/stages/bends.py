@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import KDTree
 
 from emodelx.constants import BEND_SPAN, BEND_STEP
-from emodelx.records import Bends, Candidates, Floats, Ints, Links, Points, SecondLook
+from emodelx.records import Bends, Candidates, Floats, Ints, Points, SecondLook
 
 NOWHERE, END = -1.0, -2.0
 """Log-weights of a candidate that is in no chain, and of one that is at an end, against a bend of even odds."""
@@ -20,11 +21,16 @@ ROUNDS, DAMPING = 30, 0.5
 LEAST, MOST = -12.0, 6.0
 """Bounds of the log-odds of one bend."""
 LARGEST_MESSAGE = 15.0
+VOXEL, AROUND = 4.0, 7.2
+"""Angstrom: of the grid on which candidates are counted, and the width of the Gaussian that blurs it."""
+MOLECULE, BEST = 0.5, 99.0
+"""Part of the best surroundings that those in a molecule have, and the percentile that is best: on nine maps of 3.2 to
+4.5 A none loses more than 0.5 % of its residues, and of simulated noise that was read a sixth to two fifths stay."""
 Doubles = NDArray[np.float64]
 
 
-def with_bends(candidates: Candidates, links: Links, bends: Bends, types: Floats) -> SecondLook:
-    """Give candidates the types that their bends show, and links the bends.
+def with_bends(candidates: Candidates, bends: Bends, types: Floats) -> SecondLook:
+    """Give candidates the types that their bends show, and leave out those in noise.
 
     A candidate has the types of its most likely bends; how likely they are, every candidate tells its neighbours,
     because it has one bend only (:func:`settle`). What is in no bend keeps what the first look said.
@@ -32,7 +38,6 @@ def with_bends(candidates: Candidates, links: Links, bends: Bends, types: Floats
     Parameters
     ----------
     candidates : Candidates
-    links : Links
     bends : Bends
     types : ndarray, dtype=float32, shape=(m, 20)
         Of the middle candidate, if the chain runs so.
@@ -41,9 +46,37 @@ def with_bends(candidates: Candidates, links: Links, bends: Bends, types: Floats
     -------
     SecondLook
     """
-    likely = settle(len(candidates), bends.triples, bends.log_odds)
-    mixed = mixed_types(candidates.type_prob, bends.triples, types, likely)
-    return SecondLook(replace(candidates, type_prob=mixed), replace(links, bends=bends))
+    settled = settle(len(candidates), bends.triples, bends.log_odds)
+    mixed = mixed_types(candidates.type_prob, bends.triples, types, settled.bends)
+    kept = in_molecule(candidates.positions, settled.inside)
+    return SecondLook(replace(candidates, type_prob=mixed).select(kept), bends.among(kept))
+
+
+def in_molecule(positions: Points, inside: Doubles) -> NDArray[np.bool_]:
+    """Tell the candidates of a molecule from those in noise, which hardly make chains.
+
+    Parameters
+    ----------
+    positions : ndarray, dtype=float64, shape=(n, 3)
+    inside : ndarray, dtype=float64, shape=(n,)
+        Probability of every candidate to be in a chain.
+
+    Returns
+    -------
+    ndarray, dtype=bool, shape=(n,)
+        Whether the candidates around, mostly within 16 A, are at least `MOLECULE` times as likely in chains as where
+        the map is best. That is asked of surroundings: single candidates of weak maps are in no chain, and true.
+    """
+    voxel = ((positions - positions.min(axis=0)) / VOXEL).astype(np.int64)
+    shape = tuple(voxel.max(axis=0) + 1)
+    total, count = np.zeros(shape), np.zeros(shape)
+    np.add.at(total, tuple(voxel.T), inside)
+    np.add.at(count, tuple(voxel.T), 1.0)
+    total, count = (
+        gaussian_filter(values, AROUND / VOXEL, mode="constant")[tuple(voxel.T)] for values in (total, count)
+    )
+    around = total / count
+    return around >= MOLECULE * np.percentile(around, BEST)
 
 
 def possible_bends(positions: Points) -> Ints:
@@ -127,8 +160,15 @@ class _Messages:
     back: Doubles
 
 
-def settle(n: int, triples: Ints, log_odds: Floats) -> Doubles:
-    """Probability of every bend, when a candidate has one bend at most and neighbours must agree on the step between.
+class Settled(NamedTuple):
+    """Probabilities of the bends, and of the candidates to be in a chain."""
+
+    bends: Doubles
+    inside: Doubles
+
+
+def settle(n: int, triples: Ints, log_odds: Floats) -> Settled:
+    """Find how likely every bend is, when a candidate has one at most and neighbours must agree on the step between.
 
     Belief propagation: every candidate sums over its bends, over being an end and over being in no chain, with what
     its neighbours think of the steps that these take, and tells its neighbours what it thinks of the step to them.
@@ -142,8 +182,8 @@ def settle(n: int, triples: Ints, log_odds: Floats) -> Doubles:
 
     Returns
     -------
-    ndarray, dtype=float64, shape=(m,)
-        Sums to 1 at most over the bends of a middle candidate.
+    Settled
+        Of shapes (m,) and (n,); the bends of a middle candidate sum to 1 at most.
     """
     graph = _Steps.of(n, triples)
     weight = np.exp(np.clip(log_odds.astype(np.float64), LEAST, MOST))
@@ -152,7 +192,7 @@ def settle(n: int, triples: Ints, log_odds: Floats) -> Doubles:
         onward, back = graph.answers(weight, told)
         told = _Messages(_damped(told.onward, onward), _damped(told.back, back))
     sums = graph.sums(weight, told)
-    return sums.bends / sums.here[graph.middle]
+    return Settled(sums.bends / sums.here[graph.middle], 1 - OUTSIDE / sums.here)
 
 
 class _Sums(NamedTuple):

@@ -200,9 +200,7 @@ def leave_rest(
         "".join("X" if n >= s.copies else r for r, n in zip(s.residues, held, strict=True))
         for s, held in zip(sequences, count, strict=True)
     )
-    left = Candidates(
-        candidates.positions[index], candidates.ca_score[index], candidates.bb_score[index], candidates.type_prob[index]
-    )
+    left = candidates.select(index)
     masked = tuple(replace(s, residues=residues) for s, residues in zip(sequences, sought, strict=True))
     return Rest(index, left, Links(_among(links.likelihood, free)), masked)
 

@@ -77,7 +77,7 @@ def assert_same(a, b):
     [
         Links(sparse()),
         bent(),
-        SecondLook(Candidates.none(), bent()),
+        SecondLook(Candidates.none(), bent().bends),
         prediction(),
         Hops((sparse(), sparse(0.25))),
         (),

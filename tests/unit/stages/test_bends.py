@@ -16,9 +16,9 @@ from emodelx.network.device import Device
 from emodelx.network.normalise import PAPER
 from emodelx.network.unet import NetworkConfig, build_network
 from emodelx.network.weights import WeightsInfo, save_weights
-from emodelx.records import Candidates, Links, Prediction, SparseRows
+from emodelx.records import Bends, Candidates, Prediction
 from emodelx.second_look import look_again
-from emodelx.stages.bends import END, LEAST, MOST, NOWHERE, mixed_types, possible_bends, settle
+from emodelx.stages.bends import END, LEAST, MOST, NOWHERE, in_molecule, mixed_types, possible_bends, settle, with_bends
 
 RUN = RunConfig(threads=1)
 CPU = Device(torch.device("cpu"), "CPU", False)
@@ -94,17 +94,19 @@ def agree(chosen):
 
 
 def slow_settle(n, triples, log_odds):
-    """Twin of `settle`: sums over everything that the candidates can be together."""
+    """Twin of `settle`: sums over everything that the candidates can be together; of bends, and of being in a chain."""
     triples = [tuple(triple) for triple in np.asarray(triples).tolist()]
-    sums, total = np.zeros(len(triples)), 0.0
+    sums, inside, total = np.zeros(len(triples)), np.zeros(n), 0.0
     for chosen in product(*[list(states(k, triples, log_odds)) for k in range(n)]):
         if agree(chosen):
             weight = np.exp(sum(state[0] for state in chosen))
             total += weight
-            for *_, bend in chosen:
+            for k, (_, before, after, bend) in enumerate(chosen):
                 if bend is not None:
                     sums[bend] += weight
-    return sums / total
+                if (before, after) != (None, None):
+                    inside[k] += weight
+    return sums / total, inside / total
 
 
 def random_log_odds(count, seed, spread=3.0):
@@ -115,7 +117,8 @@ def random_log_odds(count, seed, spread=3.0):
 @pytest.mark.parametrize("seed", range(3))
 def test_without_cycles_likelihoods_are_sums_over_all_chains(triples, seed):
     log_odds = random_log_odds(len(triples), seed)
-    np.testing.assert_allclose(settle(5, np.array(triples), log_odds), slow_settle(5, triples, log_odds), atol=1e-5)
+    for found, expected in zip(settle(5, np.array(triples), log_odds), slow_settle(5, triples, log_odds), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("triples", [CHAIN, BRANCH, TWO_INTO_ONE, CHAIN[:1]], ids=str)
@@ -123,22 +126,24 @@ def test_both_directions_of_a_step_exclude_each_other(triples):
     triples = both_ways(triples)
     for seed in range(4):
         log_odds = random_log_odds(len(triples), seed)
-        np.testing.assert_allclose(settle(5, triples, log_odds), slow_settle(5, triples, log_odds), atol=1e-3)
+        for found, expected in zip(settle(5, triples, log_odds), slow_settle(5, triples, log_odds), strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("odds", [-2.0, 0.5, 3.0])
 def test_the_likelier_direction_of_a_bend_is_likelier(odds):
-    forward, backward = settle(3, both_ways(CHAIN[:1]), np.array([odds, -odds], np.float32))
+    forward, backward = settle(3, both_ways(CHAIN[:1]), np.array([odds, -odds], np.float32)).bends
     assert (forward > backward) == (odds > 0)
-    assert settle(3, both_ways(CHAIN[:1]), np.array([-odds, odds], np.float32)) == pytest.approx([backward, forward])
+    turned = settle(3, both_ways(CHAIN[:1]), np.array([-odds, odds], np.float32)).bends
+    assert turned == pytest.approx([backward, forward])
 
 
 def test_weak_evidence_adds_up_along_a_chain():
     """Alone a bend of +0.5 is little; thirty of them leave no doubt about the direction."""
     forward = np.array([(k, k + 1, k + 2) for k in range(30)])
     log_odds = np.repeat([0.5, -0.5], 30).astype(np.float32)
-    onward, back = np.split(settle(32, both_ways(forward), log_odds), 2)
-    alone, _ = settle(3, both_ways(CHAIN[:1]), np.array([0.5, -0.5], np.float32))
+    onward, back = np.split(settle(32, both_ways(forward), log_odds).bends, 2)
+    alone, _ = settle(3, both_ways(CHAIN[:1]), np.array([0.5, -0.5], np.float32)).bends
     assert alone < 0.7
     assert onward.min() > 0.7
     assert np.median(onward) > 0.95
@@ -150,7 +155,7 @@ def test_neighbours_overrule_one_bend():
     forward = np.array([(k, k + 1, k + 2) for k in range(20)])
     log_odds = np.repeat([1.5, -1.5], 20).astype(np.float32)
     log_odds[[9, 29]] = -1.0, 1.0
-    onward, back = np.split(settle(22, both_ways(forward), log_odds), 2)
+    onward, back = np.split(settle(22, both_ways(forward), log_odds).bends, 2)
     assert onward[9] > 0.6
     assert back[9] < 0.1
 
@@ -160,7 +165,7 @@ def test_neighbours_overrule_one_bend():
 def test_a_candidate_has_one_bend_at_most(seed, spread):
     positions = np.random.default_rng(seed).uniform(0, 9, (18, 3))
     triples = possible_bends(positions)
-    likely = settle(18, triples, random_log_odds(len(triples), seed, spread))
+    likely = settle(18, triples, random_log_odds(len(triples), seed, spread)).bends
     assert ((likely >= 0) & (likely <= 1)).all()
     assert np.bincount(triples[:, 1], likely, 18).max(initial=0) <= 1 + 1e-9
 
@@ -168,12 +173,14 @@ def test_a_candidate_has_one_bend_at_most(seed, spread):
 def test_log_odds_are_bounded():
     triples = np.array(CHAIN)
     for given_, bound in ((-99, LEAST), (99, MOST)):
-        found, expected = (settle(5, triples, np.full(3, odds, np.float32)) for odds in (given_, bound))
+        found, expected = (settle(5, triples, np.full(3, odds, np.float32)).bends for odds in (given_, bound))
         np.testing.assert_array_equal(found, expected)
 
 
 def test_nothing_to_settle():
-    assert settle(4, np.zeros((0, 3), np.int64), np.zeros(0, np.float32)).shape == (0,)
+    found = settle(4, np.zeros((0, 3), np.int64), np.zeros(0, np.float32))
+    assert found.bends.shape == (0,)
+    np.testing.assert_array_equal(found.inside, 0)
 
 
 def random_types(count, seed=0):
@@ -205,16 +212,48 @@ def test_what_is_in_no_bend_keeps_its_types():
     np.testing.assert_allclose(found[2], types[1], rtol=1e-6)
 
 
+def test_noise_is_told_from_a_molecule():
+    """A ball of candidates that are in chains, one in five is not, in a box where one in five is."""
+    rng = np.random.default_rng(4)
+    points = rng.uniform(-60, 60, (6000, 3)) + np.array([300.0, -50.0, 7.0])
+    deep = 25 - np.linalg.norm(points - points.mean(axis=0), axis=1)
+    inside = np.where(rng.random(6000) < np.where(deep > 0, 0.8, 0.2), 0.9, 0.05)
+    kept = in_molecule(points, inside)
+    assert kept[deep > 3].all(), "also those that are in no chain themselves"
+    assert kept[deep < -12].mean() < 0.1
+    assert in_molecule(points, np.full(6000, 0.4)).all(), "nothing is left out where all is alike"
+    assert in_molecule(points, np.zeros(6000)).all()
+
+
+def test_candidates_in_noise_are_left_out_with_their_bends():
+    rng = np.random.default_rng(1)
+    chain = helix(60)
+    noise = chain.mean(axis=0) + np.array([0, 70.0, 0]) + rng.uniform(-12, 12, (40, 3))
+    points = np.concatenate([noise, chain])
+    triples = possible_bends(points)
+    true = (triples >= 40).all(axis=1) & (np.diff(triples, axis=1) == 1).all(axis=1)
+    ones = np.ones(100, np.float32)
+    candidates = Candidates(points, ones, ones, random_types(100))
+    bends = Bends(triples, np.where(true, 5.0, -5.0).astype(np.float32))
+    look = with_bends(candidates, bends, random_types(len(triples), seed=1))
+    np.testing.assert_array_equal(look.candidates.positions, chain)
+    assert look.bends is not None
+    assert look.bends.triples.min() >= 0
+    kept = (triples >= 40).all(axis=1)
+    assert sorted(map(tuple, look.bends.triples.tolist())) == sorted(map(tuple, (triples[kept] - 40).tolist()))
+    forward = (np.diff(look.bends.triples, axis=1) == 1).all(axis=1)
+    np.testing.assert_array_equal(look.bends.log_odds > 0, forward)
+
+
 def planted(length=10):
-    """Candidates on a helix in a map with density, and any links."""
+    """Candidates on a helix in a map with density."""
     rng = np.random.default_rng(0)
     points = helix(length) + np.array([4.0, 12.0, 12.0])
     ones = np.ones(length, np.float32)
     candidates = Candidates(points + ORIGIN, ones, ones, random_types(length))
-    links = Links(SparseRows(np.zeros(length + 1, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)))
     ca_prob, bb_prob, density = rng.random((3, *SHAPE), np.float32)
     nothing = np.zeros(0, np.int64), np.zeros((0, 20), np.float32)
-    return candidates, links, Prediction(ca_prob, bb_prob, *nothing, ORIGIN, density=3 * density)
+    return candidates, Prediction(ca_prob, bb_prob, *nothing, ORIGIN, density=3 * density)
 
 
 def small_bends():
@@ -236,32 +275,31 @@ def sharp(tmp_path):
     return reader(tmp_path, small_bends())
 
 
-def assert_unchanged(look, candidates, links):
+def assert_unchanged(look, candidates):
     assert look.candidates is candidates
-    assert look.links is links
+    assert look.bends is None
 
 
 def test_nothing_changes_without_a_second_look(tmp_path, sharp):
-    candidates, links, prediction = planted()
+    candidates, prediction = planted()
     for seen, seer in (
         (replace(prediction, density=None), sharp),
         (prediction, None),
         (prediction, reader(tmp_path, None)),
     ):
-        assert_unchanged(look_again(candidates, links, seen, seer, RUN), candidates, links)
+        assert_unchanged(look_again(candidates, seen, seer, RUN), candidates)
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_nothing_changes_for_too_few_candidates(sharp, count):
-    candidates, links, prediction = planted(count)
-    assert_unchanged(look_again(candidates, links, prediction, sharp, RUN), candidates, links)
+    candidates, prediction = planted(count)
+    assert_unchanged(look_again(candidates, prediction, sharp, RUN), candidates)
 
 
 def test_a_second_look_gives_bends_and_types(sharp):
-    candidates, links, prediction = planted()
-    look = look_again(candidates, links, prediction, sharp, RUN)
-    assert look.links.likelihood is links.likelihood
-    bends = look.links.bends
+    candidates, prediction = planted()
+    look = look_again(candidates, prediction, sharp, RUN)
+    bends = look.bends
     assert bends is not None
     np.testing.assert_array_equal(bends.triples, possible_bends(candidates.positions))
     assert len(bends) == 16
@@ -276,35 +314,35 @@ def test_a_second_look_gives_bends_and_types(sharp):
 
 
 def test_far_candidates_have_no_bends_and_keep_their_types(sharp):
-    candidates, links, prediction = planted()
+    candidates, prediction = planted()
     far = replace(candidates, positions=10 * candidates.positions)
-    look = look_again(far, links, prediction, sharp, RUN)
-    assert look.links.bends is not None
-    assert len(look.links.bends) == 0
+    look = look_again(far, prediction, sharp, RUN)
+    assert look.bends is not None
+    assert len(look.bends) == 0
     np.testing.assert_array_equal(look.candidates.type_prob, candidates.type_prob)
 
 
-def log_odds(candidates, links, prediction, seer, run=RUN):
-    bends = look_again(candidates, links, prediction, seer, run).links.bends
+def log_odds(candidates, prediction, seer, run=RUN):
+    bends = look_again(candidates, prediction, seer, run).bends
     assert bends is not None
     return bends.log_odds
 
 
 def test_the_origin_of_the_map_does_not_matter(sharp):
-    candidates, links, prediction = planted()
+    candidates, prediction = planted()
     moved = replace(candidates, positions=candidates.positions - ORIGIN)
-    there = log_odds(moved, links, replace(prediction, origin=np.zeros(3)), sharp)
-    np.testing.assert_allclose(log_odds(candidates, links, prediction, sharp), there, atol=1e-3)
+    there = log_odds(moved, replace(prediction, origin=np.zeros(3)), sharp)
+    np.testing.assert_allclose(log_odds(candidates, prediction, sharp), there, atol=1e-3)
 
 
 def test_density_counts_up_to_the_ceiling(sharp):
-    candidates, links, prediction = planted()
+    candidates, prediction = planted()
     assert prediction.density is not None
     assert prediction.density.max() > CEILING
     cut, flat = np.minimum(prediction.density, np.float32(CEILING)), np.zeros(SHAPE, np.float32)
-    found = log_odds(candidates, links, prediction, sharp)
-    np.testing.assert_array_equal(found, log_odds(candidates, links, replace(prediction, density=cut), sharp))
-    assert abs(found - log_odds(candidates, links, replace(prediction, density=flat), sharp)).max() > 1e-3
+    found = log_odds(candidates, prediction, sharp)
+    np.testing.assert_array_equal(found, log_odds(candidates, replace(prediction, density=cut), sharp))
+    assert abs(found - log_odds(candidates, replace(prediction, density=flat), sharp)).max() > 1e-3
 
 
 def test_progress_is_told(sharp):
