@@ -432,11 +432,8 @@ def _register(
     """Where the templates are, and the chains that follow the sequences of the families."""
     step, prediction = stepper.step, graph.prediction
     told = _kept(families.record.read)
-    given, symmetric = _with_surplus(config, told, graph, stepper)
-    # Neighbours that a symmetric map shows are read together with what was told, as if --symmetry auto had been given;
-    # templates tell them apart without.
-    together = symmetric and not templates.record
-    read = _read(replace(config, symmetry=AUTO) if together else config, given, graph, templates, stepper)
+    given = _with_surplus(config, told, graph, stepper)
+    read = _read(config, given, graph, templates, stepper)
     for sequence in read.sequences.record:
         if not sequence.told:
             stepper.progress.note(f"sequence {sequence.name}: copies counted in the map: {sequence.copies}")
@@ -465,20 +462,17 @@ def _register(
 
 def _with_surplus(
     config: BuildConfig, told: Kept[tuple[Sequence, ...]], graph: Graph, stepper: Stepper
-) -> tuple[Kept[tuple[Sequence, ...]], bool]:
-    """The sequences, with the copies that the map holds where it shows far more residues than were told.
-
-    Also whether the map is symmetric, and nobody said anything of that.
-    """
+) -> Kept[tuple[Sequence, ...]]:
+    """The sequences, with the copies that the map holds where it shows far more residues than were told."""
     found, times = graph.candidates, times_told(graph.candidates.record, told.record)
     if times <= SURPLUS:
-        return told, False
+        return told
     symmetry = stepper.step("symmetry-of-surplus", symmetry_of_map, found, graph.prediction)
     unknown = _kept(untold(told.record))
     counted = stepper.step("surplus", count_copies, found, graph.links, unknown, config.registration, config.counting)
     given = with_surplus(told.record, counted.record, symmetry.record, times)
     _tell_surplus(times, told.record, given, stepper.progress)
-    return _kept(given), len(symmetry.record) > 1 and config.symmetry is None
+    return _kept(given)
 
 
 def _read(
@@ -488,24 +482,32 @@ def _read(
     templates: Kept[tuple[Template, ...]],
     stepper: Stepper,
 ) -> Reading:
-    """Read the sequences in one unit of a symmetric complex, where that is asked for, or in all of it."""
+    """Read the sequences in one unit of a symmetric complex, or in all of it.
+
+    Where nobody says anything of symmetry it is sought, unless templates tell copies apart without.
+    """
+    if config.symmetry == "C1":
+        return _read_whole(config, given, graph, templates, stepper)
+    if config.symmetry is None and templates.record:
+        return _told_by_fragments(_read_whole(config, given, graph, templates, stepper), stepper)
     found = graph.candidates
-    if config.symmetry in (None, "C1"):
-        read = _read_whole(config, given, graph, templates, stepper)
-        if config.symmetry is not None:
-            return read
-        seen = stepper.step("symmetry", symmetry_of_fragments, read.fragments, found)
-        return replace(read, symmetry=seen)
     symmetry = stepper.step("symmetry", symmetry_of_map, found, graph.prediction)
     read = None
     if len(symmetry.record) == 1:
         read = _read_whole(config, given, graph, templates, stepper)
         symmetry = stepper.step("symmetry-of-fragments", symmetry_of_fragments, read.fragments, found)
-    agreed = stepper.step("agreed-symmetry", agree, symmetry, config.symmetry, found, given)
+    agreed = stepper.step("agreed-symmetry", agree, symmetry, config.symmetry or AUTO, found, given)
     _tell_symmetry(config.symmetry, symmetry.record, agreed.record, stepper.progress)
-    if len(agreed.record) == 1:
-        return read or _read_whole(config, given, graph, templates, stepper)
-    return _read_unit(config, given, graph, templates, agreed, stepper)
+    if len(agreed.record) > 1:
+        return _read_unit(config, given, graph, templates, agreed, stepper)
+    read = read or _read_whole(config, given, graph, templates, stepper)
+    return read if config.symmetry else _told_by_fragments(read, stepper)
+
+
+def _told_by_fragments(read: Reading, stepper: Stepper) -> Reading:
+    """The same with the symmetry that is seen in the fragments, which only tells copies apart."""
+    seen = stepper.step("symmetry-of-fragments", symmetry_of_fragments, read.fragments, read.candidates)
+    return replace(read, symmetry=seen)
 
 
 def _read_whole(
@@ -570,13 +572,14 @@ def _kept(sequences: tuple[Sequence, ...]) -> Kept[tuple[Sequence, ...]]:
     return Kept(sequences, digest(sequences))
 
 
-def _tell_symmetry(asked: str, found: Symmetry, agreed: Symmetry, progress: Progress) -> None:
+def _tell_symmetry(asked: str | None, found: Symmetry, agreed: Symmetry, progress: Progress) -> None:
     """Say which symmetry is used, and where it differs from what was asked for."""
-    if asked not in (AUTO, agreed.group):
+    if asked not in (None, AUTO, agreed.group):
         instead = f"{found.group} was found instead" if len(found) > 1 else "none was found"
         progress.warn(f"--symmetry {asked}: the map contradicts it; {instead}, and {agreed.group} is used")
-    elif agreed.group != found.group and asked == AUTO:
-        progress.warn(f"symmetry {found.group} was found, but the copies of the sequences contradict it; none is used")
+    elif agreed.group != found.group and asked in (None, AUTO):
+        tell = progress.warn if asked else progress.note
+        tell(f"symmetry {found.group} was found, but the copies of the sequences contradict it; none is used")
     progress.note(symmetry_line(agreed))
 
 

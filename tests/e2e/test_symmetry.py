@@ -102,9 +102,10 @@ def test_the_copies_are_read_together(emodelx, trimer, tmp_path):
     assert "C3, copies read together and completed" in (output / "report.html").read_text()
 
 
-def test_the_group_is_found(trimer, tmp_path):
-    report = built(trimer, tmp_path, "auto")
-    assert report.symmetry.group == "C3"
+@pytest.mark.parametrize("asked", ["auto", None])
+def test_the_group_is_found(trimer, tmp_path, asked):
+    report = built(trimer, tmp_path, asked)
+    assert (report.symmetry.group, report.symmetry.asked) == ("C3", asked)
     assert report.symmetry.averaged
 
 
@@ -127,10 +128,15 @@ def test_a_wrong_group_is_told_what_was_found_instead(trimer, tmp_path):
     assert line == "--symmetry C4: the map contradicts it; C3 was found instead, and C3 is used"
 
 
-def test_without_the_option_copies_are_read_one_by_one(trimer, tmp_path):
-    report = built(trimer, tmp_path, None)
-    assert report.symmetry.asked is None
+def test_with_templates_the_symmetry_only_tells_copies_apart(trimer, tmp_path):
+    report = built(trimer, tmp_path, None, trimer / "predicted.pdb")
+    assert (report.symmetry.group, report.symmetry.asked) == ("C3", None)
     assert not report.symmetry.averaged
+
+
+def test_copies_can_be_read_one_by_one(trimer, tmp_path):
+    report = built(trimer, tmp_path, "C1")
+    assert (report.symmetry.group, report.symmetry.averaged) == ("C1", False)
 
 
 def test_copies_that_were_not_told_are_found_and_left_out(trimer, tmp_path):
