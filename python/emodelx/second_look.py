@@ -1,9 +1,10 @@
 """A second look at a map, along the bends that its candidates could make."""
 
+from emodelx.bends import possible_bends
 from emodelx.config import RunConfig
 from emodelx.inputs import Reader
 from emodelx.records import Bends, Candidates, Prediction, SecondLook
-from emodelx.stages.bends import possible_bends, with_bends
+from emodelx.stages.bends import with_bends
 
 FEWEST = 3
 """Candidates that make a bend."""

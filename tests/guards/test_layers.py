@@ -23,6 +23,8 @@ LEVELS = (
         "poses",
         "scenes",
         "hinges",
+        "bends",
+        "type_evidence",
     ),
     ("stages", "network", "training", "scoring", "report", "tools"),
     ("inputs", "runlog", "search", "stepper"),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
+from emodelx.bends import averaged_bends
 from emodelx.config import RunConfig
 from emodelx.point_groups import products
 from emodelx.records import (
@@ -25,7 +26,6 @@ from emodelx.records import (
     Symmetry,
     Unit,
 )
-from emodelx.stages.bends import averaged_bends
 
 LEAST_COPIED = 4
 """Candidates of a fragment that a copy must have to get it."""

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emodelx.bends import possible_bends
 from emodelx.config import RunConfig
 from emodelx.inputs import Reader
 from emodelx.network.bends import CEILING, BendConfig, BendNetwork
@@ -18,7 +19,7 @@ from emodelx.network.unet import NetworkConfig, build_network
 from emodelx.network.weights import WeightsInfo, save_weights
 from emodelx.records import Bends, Candidates, Prediction
 from emodelx.second_look import look_again
-from emodelx.stages.bends import END, LEAST, MOST, NOWHERE, in_molecule, mixed_types, possible_bends, settle, with_bends
+from emodelx.stages.bends import END, LEAST, MOST, NOWHERE, in_molecule, mixed_types, settle, with_bends
 
 RUN = RunConfig(threads=1)
 CPU = Device(torch.device("cpu"), "CPU", False)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from emodelx.bends import possible_bends
 from emodelx.config import RunConfig
 from emodelx.point_groups import rotations_of
 from emodelx.records import Bends, Candidates, Fragment, Links, Orbits, Placement, Rest, Sequence, SparseRows, Symmetry
-from emodelx.stages.bends import possible_bends
 from emodelx.stages.unit import (
     copies_of_complex,
     copies_of_unit,

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from emodelx import _core
+from emodelx import bends as program
 from emodelx.config import CandidateConfig
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import InputError, WeightsError
@@ -19,7 +20,6 @@ from emodelx.network.normalise import SPECTRUM
 from emodelx.network.predict import torch_threads
 from emodelx.network.unet import NetworkConfig, Reading, build_network
 from emodelx.network.weights import WeightsInfo, load_bends, load_weights, save_weights
-from emodelx.stages import bends as program
 from emodelx.training import bends
 from emodelx.training.bends import BendTraining, Examples, WindowReader
 from emodelx.training.data import SimulatedWindows, WindowConfig
