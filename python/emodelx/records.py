@@ -161,7 +161,7 @@ class Candidates:
     positions : ndarray, dtype=float64, shape=(n, 3)
         In Angstrom, in the frame of the input map.
     ca_score, bb_score : ndarray, dtype=float32, shape=(n,)
-        Calpha and main-chain probability at the candidate.
+        Calpha and main-chain probability at the candidate; after a second look the first is that to be in a chain.
     type_prob : ndarray, dtype=float32, shape=(n, 20)
         Amino-acid probabilities: averaged over the 27 voxels with the weights of eq. 10, or of a second look.
     """

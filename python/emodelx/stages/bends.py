@@ -27,10 +27,10 @@ Doubles = NDArray[np.float64]
 
 
 def with_bends(candidates: Candidates, bends: Bends, types: Floats) -> SecondLook:
-    """Give candidates the types that their bends show, and leave out those in noise.
+    """Give candidates the types that their bends show and the probability to be in a chain; leave out those in noise.
 
     A candidate has the types of its most likely bends; how likely they are, every candidate tells its neighbours,
-    because it has one bend only (:func:`settle`). What is in no bend keeps what the first look said.
+    because it has one bend only (:func:`settle`). What is in no bend keeps the types of the first look.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ def with_bends(candidates: Candidates, bends: Bends, types: Floats) -> SecondLoo
     settled = settle(len(candidates), bends.triples, bends.log_odds)
     mixed = mixed_types(candidates.type_prob, bends.triples, types, settled.bends)
     kept = in_molecule(candidates.positions, settled.inside)
-    return SecondLook(replace(candidates, type_prob=mixed).select(kept), bends.among(kept))
+    seen = replace(candidates, ca_score=settled.inside.astype(np.float32), type_prob=mixed)
+    return SecondLook(seen.select(kept), bends.among(kept))
 
 
 def in_molecule(positions: Points, inside: Doubles) -> NDArray[np.bool_]:

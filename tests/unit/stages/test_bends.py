@@ -238,6 +238,8 @@ def test_candidates_in_noise_are_left_out_with_their_bends():
     bends = Bends(triples, np.where(true, 5.0, -5.0).astype(np.float32))
     look = with_bends(candidates, bends, random_types(len(triples), seed=1))
     np.testing.assert_array_equal(look.candidates.positions, chain)
+    assert look.candidates.ca_score.dtype == np.float32
+    assert look.candidates.ca_score[2:-2].min() > 0.9, "they are in the chain"
     assert look.bends is not None
     assert look.bends.triples.min() >= 0
     kept = (triples >= 40).all(axis=1)
