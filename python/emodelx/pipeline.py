@@ -647,6 +647,9 @@ def _tell_traced(model: CalphaModel, log: RunLog) -> None:
         f"{sum(lengths) / len(lengths):.0f} in the mean; types are read from the map"
     )
     known = [n for n, chain in zip(lengths, model.chains, strict=True) if chain.forward >= SURE_WAY]
+    if not known:
+        log.note("which way the chains run is not known")
+        return
     log.note(
         f"the map tells which way {len(known)} chains with {sum(known)} residues run; the others may run either way"
     )
