@@ -494,14 +494,14 @@ def _read(
     symmetry = stepper.step("symmetry", symmetry_of_map, found, graph.prediction)
     read = None
     if len(symmetry.record) == 1:
-        read = _read_whole(config, given, graph, templates, stepper)
-        symmetry = stepper.step("symmetry-of-fragments", symmetry_of_fragments, read.fragments, found)
+        read = _told_by_fragments(_read_whole(config, given, graph, templates, stepper), stepper)
+        symmetry = read.symmetry
     agreed = stepper.step("agreed-symmetry", agree, symmetry, config.symmetry or AUTO, found, given)
     _tell_symmetry(config.symmetry, symmetry.record, agreed.record, stepper.progress)
     if len(agreed.record) > 1:
         return _read_unit(config, given, graph, templates, agreed, stepper)
-    read = read or _read_whole(config, given, graph, templates, stepper)
-    return read if config.symmetry else _told_by_fragments(read, stepper)
+    read = read or _told_by_fragments(_read_whole(config, given, graph, templates, stepper), stepper)
+    return replace(read, symmetry=agreed) if config.symmetry else read
 
 
 def _told_by_fragments(read: Reading, stepper: Stepper) -> Reading:

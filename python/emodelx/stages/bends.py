@@ -22,7 +22,7 @@ VOXEL, AROUND = 4.0, 7.2
 """Angstrom: of the grid on which candidates are counted, and the width of the Gaussian that blurs it."""
 MOLECULE, BEST = 0.5, 99.0
 """Part of the best surroundings that those in a molecule have, and the percentile that is best: on nine maps of 3.2 to
-4.5 A none loses more than 0.5 % of its residues, and of simulated noise that was read a sixth to two fifths stay."""
+4.5 A none loses more than 0.5 % of its residues, and of simulated noise that was read 7 to 39 % stay."""
 Doubles = NDArray[np.float64]
 
 
