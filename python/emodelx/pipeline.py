@@ -332,7 +332,7 @@ def _atoms(
     """Build all atoms of the Calpha model, and refine them in the map where there is one."""
     prediction, model = traced
     if config.no_sequence:
-        return RefinedModel(model.record.without_side_chains())  # nobody knows its direction
+        return RefinedModel(model.record.without_side_chains())  # nobody knows its sequence
     inside = _density(inputs, sources)
     atoms = stepper.step("atoms", build_atoms, model, prediction, inside)
     if inside.record is None:

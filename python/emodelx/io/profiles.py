@@ -47,7 +47,7 @@ def emissions(odds: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def write_hmm(path: Path, profile: Profile) -> None:
-    """Write a profile as a HMMER3 file of two models, one per direction, as the direction is not known."""
+    """Write a profile as a HMMER3 file of two models, one per direction, as the direction is not always known."""
     backwards = Profile(profile.name + REVERSED, profile.residues[::-1], profile.probability[::-1])
     text = "".join(_model(p) for p in (profile, backwards))
     path.write_text(text, encoding="ascii")
