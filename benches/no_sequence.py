@@ -16,6 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import gemmi
+import numpy as np
+from scipy.spatial import KDTree
+
 from emodelx import BuildConfig, build
 from emodelx.config import RunConfig
 from emodelx.io.sequences import read_sequences
@@ -23,6 +27,8 @@ from emodelx.io.structures import read_calphas
 from emodelx.scoring import compare
 from emodelx.search import search_profiles
 
+PAIRED = 2.0
+"""Angstrom within which a Calpha and one of the reference are of one residue."""
 SAME = 0.5
 """Sequences that share this part of their stretches of six residues are one protein."""
 
@@ -79,6 +85,8 @@ def measure(task: Task, database: Path, output: Path) -> dict[str, object]:
         "CA precision": round(against.ca_precision, 3),
         "forward": round(against.forward_rate, 3),
         "seq. recall": round(against.seq_recall, 3),
+        **main_chain(result.files.model, task.reference),
+        "Rama. favoured": result.report.scores.get("ramachandran_favoured"),
         "first is true": bool(chosen) and chosen[0] is not None,
         "true found": f"{len(set(chosen) - {None})} of {len(true)}",
         "others found": chosen.count(None),
@@ -88,6 +96,32 @@ def measure(task: Task, database: Path, output: Path) -> dict[str, object]:
         "CPU s": round(seconds, 1),
         "search CPU s": round(time.process_time() - searched, 1),
     }
+
+
+def main_chain(model: Path, reference: Path) -> dict[str, object]:
+    """Residues with a main chain, and how far N, C and O are from the reference where it has their Calpha."""
+    built, true = backbones(model), backbones(reference)
+    if len(built) == 0 or len(true) == 0:
+        return {"main chains": len(built), "N, C, O rms": None, "O within 1 A": None}
+    apart, nearest = KDTree(true[:, 1]).query(built[:, 1])
+    off = np.linalg.norm(built - true[nearest], axis=2)[apart < PAIRED][:, [0, 2, 3]]
+    within = (off[:, 2] < 1).mean()
+    return {
+        "main chains": len(built),
+        "N, C, O rms": round(float(np.sqrt((off**2).mean())), 2),
+        "O within 1 A": round(float(within), 3),
+    }
+
+
+def backbones(path: Path) -> np.ndarray:
+    """N, CA, C and O of all residues that have them, (n, 4, 3)."""
+    found = []
+    for chain in gemmi.read_structure(str(path))[0]:
+        for residue in chain:
+            atoms = [residue.find_atom(name, "*") for name in ("N", "CA", "C", "O")]
+            if all(atoms):
+                found.append([atom.pos.tolist() for atom in atoms])
+    return np.array(found).reshape(-1, 4, 3)
 
 
 def which(sequence: str, true: list[str]) -> int | None:

@@ -67,8 +67,9 @@ from emodelx.stages.copies import count_copies
 from emodelx.stages.extend import extend_ends
 from emodelx.stages.hand import count_turns
 from emodelx.stages.links import link_candidates
+from emodelx.stages.main_chains import SURE_WAY, as_alanines, with_calphas
 from emodelx.stages.orbits import find_orbits
-from emodelx.stages.paths import SURE_WAY, rate_paths, trace_chains
+from emodelx.stages.paths import rate_paths, trace_chains
 from emodelx.stages.propagate import propagate_scores
 from emodelx.stages.prune import prune_residues
 from emodelx.stages.refine import judge_refinement, refine_model
@@ -329,10 +330,26 @@ def _atoms(
     traced: tuple[Kept[Prediction], Kept[CalphaModel]],
     stepper: Stepper,
 ) -> RefinedModel:
+    """Build atoms through the Calphas, without sequences those of the main chain where its direction is known."""
+    if not config.no_sequence:
+        return _refined_atoms(config, inputs, sources, traced, stepper)
+    prediction, model = traced
+    stubs = as_alanines(model.record)
+    if not stubs.chains:
+        return RefinedModel(model.record.without_side_chains())
+    refined = _refined_atoms(config, inputs, sources, (prediction, Kept(stubs, model.key)), stepper)
+    return replace(refined, model=with_calphas(model.record, refined.model))
+
+
+def _refined_atoms(
+    config: BuildConfig,
+    inputs: Inputs,
+    sources: dict[str, InputFile],
+    traced: tuple[Kept[Prediction], Kept[CalphaModel]],
+    stepper: Stepper,
+) -> RefinedModel:
     """Build all atoms of the Calpha model, and refine them in the map where there is one."""
     prediction, model = traced
-    if config.no_sequence:
-        return RefinedModel(model.record.without_side_chains())  # nobody knows its sequence
     inside = _density(inputs, sources)
     atoms = stepper.step("atoms", build_atoms, model, prediction, inside)
     if inside.record is None:
@@ -374,8 +391,8 @@ def _refined(
 def _scores(
     config: BuildConfig, inputs: Inputs, prediction: Prediction, atoms: AtomicModel, stepper: Stepper
 ) -> BuiltScores | None:
-    """Score the model; without sequences it has no atoms but Calphas."""
-    if config.no_sequence:
+    """Score the model, unless it has no atoms but Calphas."""
+    if atoms.atom_count() == atoms.residue_count():
         return None
     evidence = None
     if inputs.map is not None and prediction.resolution is not None:
@@ -648,11 +665,14 @@ def _tell_traced(model: CalphaModel, log: RunLog) -> None:
     )
     known = [n for n, chain in zip(lengths, model.chains, strict=True) if chain.forward >= SURE_WAY]
     if not known:
-        log.note("which way the chains run is not known")
-        return
-    log.note(
-        f"the map tells which way {len(known)} chains with {sum(known)} residues run; the others may run either way"
-    )
+        log.note("which way the chains run is not known, so they hold Calphas only")
+    elif len(known) == len(lengths):
+        log.note("the map tells which way all chains run, so they get main chains, up to the Cbeta")
+    else:
+        log.note(
+            f"the map tells which way {len(known)} chains with {sum(known)} residues run; these get main chains, up to "
+            "the Cbeta, and the others Calphas only"
+        )
 
 
 def _require_confident(model: CalphaModel, least: float) -> None:

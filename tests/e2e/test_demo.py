@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import gemmi
 import numpy as np
 import pytest
 
@@ -71,3 +72,25 @@ def test_the_hand_of_the_map_is_told(run, emodelx, tmp_path):
     done = emodelx("check", "-v", tmp_path / "map.mrc", "-f", folder / "example.fasta")
     assert done.returncode == 0, done.stderr
     assert "warning: the map is a mirror image: " in done.stdout
+
+
+def test_main_chains_are_traced_without_sequences(run, emodelx, tmp_path):
+    folder, _ = run
+    done = emodelx("build", "--no-sequence", "-v", folder / "example.mrc", "-o", tmp_path / "m")
+    assert done.returncode == 0, done.stderr
+    assert "the map tells which way all chains run, so they get main chains, up to the Cbeta" in done.stderr
+    model, truth = (gemmi.read_structure(str(p))[0] for p in (tmp_path / "m" / "m.cif", folder / "truth.cif"))
+    assert {atom.name for chain in model for residue in chain for atom in residue} == {"N", "CA", "C", "O", "CB"}
+    true_calphas = places(truth, "CA")
+    nearest = np.linalg.norm(places(model, "CA")[:, None] - true_calphas, axis=2).argmin(axis=1)
+    for name in ("N", "C", "O"):  # each of its own residue, so the chains run the right way
+        assert np.median(np.linalg.norm(places(model, name) - places(truth, name)[nearest], axis=1)) < 0.5
+    report = json.loads((tmp_path / "m" / "report.json").read_text())
+    assert report["residues_built"] > 0.85 * len(true_calphas)
+    assert report["scores"]["ramachandran_favoured"] > 0.9
+    assert report["scores"]["cc_mask"] > 0.5
+
+
+def places(model, name):
+    """Positions of the atoms of a name, residue by residue."""
+    return np.array([residue.find_atom(name, "*").pos.tolist() for chain in model for residue in chain])

@@ -14,7 +14,7 @@ Fasta = Annotated[
     Path | None, typer.Option("--fasta", "-f", "-pf", metavar="FASTA", help="Protein sequences of the complex.")
 ]
 NoSequence = Annotated[
-    bool, typer.Option("--no-sequence", help="Trace chains without sequences, and write a profile of each.")
+    bool, typer.Option("--no-sequence", help="Trace main chains without sequences, and write a profile of each.")
 ]
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the results; its name names the model.")
