@@ -1,4 +1,4 @@
-"""Trace chains without sequences, search a database with their profiles, and write the table of `docs/accuracy.md`.
+"""Trace chains without sequences, search a database with their profiles, and write the tables of `docs/accuracy.md`.
 
 Usage: python benches/no_sequence.py DATABASE_FASTA OUTPUT_FOLDER --cases CASES_FOLDER PREDICTIONS_FOLDER
        python benches/no_sequence.py DATABASE_FASTA OUTPUT_FOLDER --maps MAPS_FOLDER [--only EMDB ...]
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
+from confidence import NEAR, Judged, table
 from scipy.spatial import KDTree
 
 from emodelx import BuildConfig, build
@@ -98,6 +99,13 @@ def measure(task: Task, database: Path, output: Path) -> dict[str, object]:
     }
 
 
+def judge(model: Path, reference: Path) -> Judged:
+    """Confidence of the residues, and whether the reference has a Calpha near theirs."""
+    built, true = read_calphas(model), np.concatenate([chain.positions for chain in read_calphas(reference)])
+    apart = KDTree(true).query(np.concatenate([chain.positions for chain in built]))[0]
+    return np.concatenate([chain.b_factors for chain in built]), apart < NEAR
+
+
 def main_chain(model: Path, reference: Path) -> dict[str, object]:
     """Residues with a main chain, and how far N, C and O are from the reference where it has their Calpha."""
     built, true = backbones(model), backbones(reference)
@@ -155,13 +163,15 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     tasks = cases(*options.cases) if options.cases else maps(options.maps, options.only)
-    rows = []
+    rows, judged = [], []
     for task in tasks:
         rows.append(measure(task, options.database, options.output))
+        judged.append(judge(options.output / task.name / f"{task.name}.cif", task.reference))
         print(json.dumps(rows[-1]), flush=True)
     print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
     for row in rows:
         print("| " + " | ".join(map(str, row.values())) + " |")
+    print(table(judged))
 
 
 if __name__ == "__main__":
