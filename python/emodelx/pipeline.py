@@ -96,6 +96,7 @@ CAUSES = (
     "check the hand of the map (try it mirrored), its resolution (better than about 4.5 A), its voxel size, "
     "and that the sequences belong to it"
 )
+TEMPLATES_HELP = "a predicted structure (--template) often makes a weak map readable"
 MAP_ROLES = ("map", "mask", "weights")
 """Inputs that the prediction depends on."""
 LOW_COMPLETENESS = 0.3
@@ -167,7 +168,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         prediction, candidates, calphas = traced.prediction, traced.candidates, traced.model
         _tell_templates(traced.templates, log)
         _require_confident(calphas.record, config.min_confidence)
-        _tell_traced(calphas.record, log) if config.no_sequence else _judge(calphas.record, log)
+        _tell_traced(calphas.record, log) if config.no_sequence else _judge(calphas.record, inputs, log)
         refined = _atoms(config, inputs, sources, (prediction, calphas), stepper)
         whole, density = calphas.record.calphas_of(refined.model), inputs.map.density if inputs.map else None
         model, apart = whole.split(config.min_confidence)
@@ -682,13 +683,16 @@ def _require_confident(model: CalphaModel, least: float) -> None:
         raise NothingBuildableError(f"no residue has a confidence of {least:g} or more; give a lower --min-confidence")
 
 
-def _judge(model: CalphaModel, log: RunLog) -> None:
+def _judge(model: CalphaModel, inputs: Inputs, log: RunLog) -> None:
     """Refuse an empty model, and warn of a poor one."""
     built, expected = model.placed_count(), expected_residues(model)
+    advice = CAUSES if inputs.templates.templates else f"{CAUSES}; {TEMPLATES_HELP}"
     if built == 0:
-        raise NothingBuildableError(f"no residue could be placed with confidence; {CAUSES}")
+        raise NothingBuildableError(
+            f"no residue could be placed with confidence; {advice}, and --no-sequence traces what can be seen"
+        )
     if built < LOW_COMPLETENESS * expected:
-        log.warn(f"only {built} of {expected} residues were built; {CAUSES}")
+        log.warn(f"only {built} of {expected} residues were built; {advice}")
 
 
 def _facts(config: BuildConfig, inputs: Inputs, started: datetime) -> dict[str, Any]:

@@ -470,7 +470,8 @@ def test_18_candidates_that_fit_no_sequence(program, from_prediction, planted, t
         np.savez(tmp_path / "blank.npz", **{**file, "aa_prob": np.full_like(file["aa_prob"], 0.05)})
     code, stderr = program(*with_option(from_prediction, "--prediction", "blank.npz"), "-q")
     assert code == NOTHING
-    assert "sequences belong to it" in stderr
+    for advice in ("sequences belong to it", "--template", "--no-sequence"):
+        assert advice in stderr
     assert not (tmp_path / "out" / "out.cif").exists()
 
 
