@@ -49,12 +49,13 @@ def test_copies_of_a_symmetric_map_come_in_multiples(told, times, found):
     assert raised([told], [4 if told == 1 else 1], 3, times) == [found]
 
 
-def chain(name, x, residues=10):
+def chain(name, x, residues=10, confidence=90):
     positions = np.full((10, 3), np.nan)
     positions[:residues] = [x, 10.0, 10.0]
     placed = np.arange(10) < residues
     provenance = np.where(placed, Provenance.TRACED, Provenance.MISSING).astype(np.uint8)
-    return Chain(0, name, positions, np.where(placed, 0, -1), provenance, np.ones(10, np.float32))
+    sure = np.where(placed, confidence, 0).astype(np.float32)
+    return Chain(0, name, positions, np.where(placed, 0, -1), provenance, sure)
 
 
 def kept(told, *chains):
@@ -72,6 +73,11 @@ def test_the_copies_nearest_to_the_middle_are_meant():
 
 def test_whole_copies_come_first():
     assert kept(Sequence("s", "A" * 10), chain("A", 3), chain("B", 10, residues=4)) == [("A", 3)]
+
+
+def test_copies_in_the_place_of_a_relative_come_last():
+    assert kept(Sequence("s", "A" * 10), chain("A", 3), chain("B", 10, confidence=57)) == [("A", 3)]
+    assert kept(Sequence("s", "A" * 10), chain("A", 3), chain("B", 10, confidence=75)) == [("A", 10)]
 
 
 def test_nothing_is_left_out_of_what_was_told_or_counted():
