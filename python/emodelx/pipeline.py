@@ -9,6 +9,7 @@ from typing import Any
 
 from emodelx._core import __version__
 from emodelx.config import AUTO, BuildConfig, CandidateConfig, Column, Engine, ReadingConfig, RunConfig
+from emodelx.constants import SURE_WAY
 from emodelx.errors import InputError, NothingBuildableError
 from emodelx.inputs import Inputs, mirror_line, read_inputs, resolution_line
 from emodelx.io.store import Store, digest, file_digest
@@ -36,6 +37,7 @@ from emodelx.report.results import (
     write_models,
     write_profiles,
     write_tables,
+    write_unexplained,
     write_viewer,
 )
 from emodelx.report.summary import (
@@ -48,6 +50,7 @@ from emodelx.report.summary import (
     symmetry_line,
     symmetry_use,
     template_use,
+    traced_coverage,
 )
 from emodelx.runlog import RunLog
 from emodelx.scoring.agreement import Evidence
@@ -67,9 +70,9 @@ from emodelx.stages.copies import count_copies
 from emodelx.stages.extend import extend_ends
 from emodelx.stages.hand import count_turns
 from emodelx.stages.links import link_candidates
-from emodelx.stages.main_chains import SURE_WAY, as_alanines, with_calphas
+from emodelx.stages.main_chains import as_alanines, with_calphas
 from emodelx.stages.orbits import find_orbits
-from emodelx.stages.paths import rate_paths, trace_chains
+from emodelx.stages.paths import rate_paths, trace_chains, trace_rest
 from emodelx.stages.propagate import propagate_scores
 from emodelx.stages.prune import prune_residues
 from emodelx.stages.refine import judge_refinement, refine_model
@@ -97,6 +100,8 @@ CAUSES = (
     "and that the sequences belong to it"
 )
 TEMPLATES_HELP = "a predicted structure (--template) often makes a weak map readable"
+UNEXPLAINED = "unexplained-"
+"""Before the names of the steps that build what the sequences do not explain."""
 MAP_ROLES = ("map", "mask", "weights")
 """Inputs that the prediction depends on."""
 LOW_COMPLETENESS = 0.3
@@ -169,7 +174,8 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         _tell_templates(traced.templates, log)
         _require_confident(calphas.record, config.min_confidence)
         _tell_traced(calphas.record, log) if config.no_sequence else _judge(calphas.record, inputs, log)
-        refined = _atoms(config, inputs, sources, (prediction, calphas), stepper)
+        _tell_rest(traced.rest.record, log)
+        refined, rest = _atoms(config, inputs, sources, traced, stepper)
         whole, density = calphas.record.calphas_of(refined.model), inputs.map.density if inputs.map else None
         model, apart = whole.split(config.min_confidence)
         atoms, uncertain = refined.model.split(config.min_confidence)
@@ -178,10 +184,12 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         draft = files.draft(store.folder / "results")
         for refusal in write_models(draft, atoms, uncertain, config.write_pdb):
             log.warn(refusal)
+        write_unexplained(draft, traced.rest.record.calphas_of(rest), rest, traced.seen)
         write_viewer(draft, built, config.map)
         report = RunReport(
             **_facts(config, inputs, started),
             **model_facts(built),
+            unexplained_chains=traced_coverage(traced.rest.record),
             min_confidence=config.min_confidence,
             inputs=sources,
             assumptions=log.notes,
@@ -251,7 +259,22 @@ def _tell_templates(templates: list[TemplateUse], log: RunLog) -> None:
 
 @dataclass(frozen=True)
 class Traced:
-    """The Calpha model, and what it was made from."""
+    """The Calpha model, what it was made from, and what it leaves unexplained.
+
+    Attributes
+    ----------
+    prediction : Kept of Prediction
+    candidates : Candidates
+        Those that the model stands on.
+    model : Kept of CalphaModel
+    placements : tuple of Placement
+    symmetry : SymmetryUse or None
+    templates : list of TemplateUse
+    rest : Kept of CalphaModel
+        Chains that the sequences do not explain.
+    seen : Candidates
+        Those that the rest stands on: as they were found, without symmetry and correction.
+    """
 
     prediction: Kept[Prediction]
     candidates: Candidates
@@ -259,6 +282,8 @@ class Traced:
     placements: tuple[Placement, ...] = ()
     symmetry: SymmetryUse | None = None
     templates: list[TemplateUse] = field(default_factory=list)
+    rest: Kept[CalphaModel] = field(default_factory=lambda: Kept(CalphaModel(()), ""))
+    seen: Candidates = field(default_factory=Candidates.none)
 
 
 def run_stages(config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper) -> Traced:
@@ -283,7 +308,8 @@ def run_stages(config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile
     with_bends = Kept(replace(links.record, bends=look.record.bends), digest(links.key, look.key))
     graph = Graph(prediction, found, with_bends, _density(inputs, sources))
     if config.no_sequence:
-        return Traced(prediction, found.record, _trace(config, graph, stepper))
+        paths = stepper.step("paths", trace_chains, found, with_bends, config.paths)
+        return Traced(prediction, found.record, _rated_paths(config, paths, prediction, stepper))
     families = _families(inputs, stepper.progress)
     given = tuple(map(families.record.template, inputs.templates.templates))
     templates = Kept(given, digest(_template_key(config, sources), families.key))
@@ -291,7 +317,10 @@ def run_stages(config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile
     apart = stepper.step("telling apart", tell_apart, model, families, read.typed)
     symmetry = symmetry_use(read.symmetry.record, config.symmetry, read.averaged)
     used = template_use(given, read.placed.record, model.record)
-    return Traced(prediction, read.candidates.record, apart, read.placed.record, symmetry, used)
+    rest = stepper.step("unexplained", trace_rest, apart, found, with_bends, config.paths)
+    if rest.record.chains:
+        rest = _rated_paths(config, rest, prediction, stepper, UNEXPLAINED)
+    return Traced(prediction, read.candidates.record, apart, read.placed.record, symmetry, used, rest, found.record)
 
 
 def _families(inputs: Inputs, progress: Progress) -> Kept[Families]:
@@ -328,41 +357,52 @@ def _atoms(
     config: BuildConfig,
     inputs: Inputs,
     sources: dict[str, InputFile],
-    traced: tuple[Kept[Prediction], Kept[CalphaModel]],
+    traced: Traced,
     stepper: Stepper,
+) -> tuple[RefinedModel, AtomicModel]:
+    """Build atoms through the Calphas, of the model and of what it leaves; main chains only where none are known."""
+    place = Place(traced.prediction, _density(inputs, sources))
+    rest = _main_chains(config, place, traced.rest, stepper, UNEXPLAINED).model
+    if config.no_sequence:
+        return _main_chains(config, place, traced.model, stepper), rest
+    return _refined_atoms(config, place, traced.model, stepper), rest
+
+
+@dataclass(frozen=True)
+class Place:
+    """What atoms are built in."""
+
+    prediction: Kept[Prediction]
+    density: Kept[DensityMap | None]
+
+
+def _main_chains(
+    config: BuildConfig, place: Place, model: Kept[CalphaModel], stepper: Stepper, label: str = ""
 ) -> RefinedModel:
-    """Build atoms through the Calphas, without sequences those of the main chain where its direction is known."""
-    if not config.no_sequence:
-        return _refined_atoms(config, inputs, sources, traced, stepper)
-    prediction, model = traced
+    """Build what is known of chains without sequences: main chains where the direction is, else Calphas."""
     stubs = as_alanines(model.record)
     if not stubs.chains:
         return RefinedModel(model.record.without_side_chains())
-    refined = _refined_atoms(config, inputs, sources, (prediction, Kept(stubs, model.key)), stepper)
+    refined = _refined_atoms(config, place, Kept(stubs, model.key), stepper, label)
     return replace(refined, model=with_calphas(model.record, refined.model))
 
 
 def _refined_atoms(
-    config: BuildConfig,
-    inputs: Inputs,
-    sources: dict[str, InputFile],
-    traced: tuple[Kept[Prediction], Kept[CalphaModel]],
-    stepper: Stepper,
+    config: BuildConfig, place: Place, model: Kept[CalphaModel], stepper: Stepper, label: str = ""
 ) -> RefinedModel:
     """Build all atoms of the Calpha model, and refine them in the map where there is one."""
-    prediction, model = traced
-    inside = _density(inputs, sources)
-    atoms = stepper.step("atoms", build_atoms, model, prediction, inside)
+    prediction, inside = place.prediction, place.density
+    atoms = stepper.step(f"{label}atoms", build_atoms, model, prediction, inside)
     if inside.record is None:
         return RefinedModel(atoms.record)
-    density = Kept(inside.record, inside.key)
-    refined = _refined(config, atoms, density, prediction.record.resolution, stepper)
+    density, resolution = Kept(inside.record, inside.key), prediction.record.resolution
+    refined = _refined(config, atoms, density, resolution, stepper, label)
     if config.bfactor is Column.CONFIDENCE:
         return refined.record
-    if prediction.record.resolution is None:
+    if resolution is None:
         raise InputError("--bfactor adp needs the resolution; give --resolution")
-    model = Kept(refined.record.model, refined.key)
-    fitted = stepper.step("B factors", fit_b_factors, model, density, prediction.record.resolution, config.bfactors)
+    moved = Kept(refined.record.model, refined.key)
+    fitted = stepper.step(f"{label}B factors", fit_b_factors, moved, density, resolution, config.bfactors)
     return replace(refined.record, model=fitted.record)
 
 
@@ -372,12 +412,13 @@ def _refined(
     density: Kept[DensityMap],
     resolution: float | None,
     stepper: Stepper,
+    label: str,
 ) -> Kept[RefinedModel]:
     """Refine with the engine that was asked for."""
     if config.refine_with is Engine.NONE:
         return Kept(RefinedModel(atoms.record), atoms.key)
     if config.refine_with is Engine.BUILTIN:
-        return stepper.step("refinement", refine_model, atoms, density, resolution, config.refinement)
+        return stepper.step(f"{label}refinement", refine_model, atoms, density, resolution, config.refinement)
 
     def elsewhere(
         model: AtomicModel, values: DensityMap, resolution: float | None, engine: Engine, run: RunConfig
@@ -386,7 +427,7 @@ def _refined(
         moved = move_atoms(engine, model, values, config.map, resolution, run)
         return judge_refinement(model, moved, values, resolution, run)
 
-    return stepper.step("refinement", elsewhere, atoms, density, resolution, config.refine_with)
+    return stepper.step(f"{label}refinement", elsewhere, atoms, density, resolution, config.refine_with)
 
 
 def _scores(
@@ -411,11 +452,12 @@ class Graph:
     density: Kept[DensityMap | None]
 
 
-def _trace(config: BuildConfig, graph: Graph, stepper: Stepper) -> Kept[CalphaModel]:
-    """Chains without sequences."""
-    traced = stepper.step("paths", trace_chains, graph.candidates, graph.links, config.paths)
-    bridged = stepper.step("bridging", bridge_gaps, traced, graph.prediction, config.bridging)
-    return stepper.step("confidence", lambda m, _: rate_paths(m), bridged)
+def _rated_paths(
+    config: BuildConfig, paths: Kept[CalphaModel], prediction: Kept[Prediction], stepper: Stepper, label: str = ""
+) -> Kept[CalphaModel]:
+    """Bridge and rate chains without sequences."""
+    bridged = stepper.step(f"{label}bridging", bridge_gaps, paths, prediction, config.bridging)
+    return stepper.step(f"{label}confidence", lambda m, _: rate_paths(m), bridged)
 
 
 @dataclass(frozen=True)
@@ -673,6 +715,15 @@ def _tell_traced(model: CalphaModel, log: RunLog) -> None:
         log.note(
             f"the map tells which way {len(known)} chains with {sum(known)} residues run; these get main chains, up to "
             "the Cbeta, and the others Calphas only"
+        )
+
+
+def _tell_rest(rest: CalphaModel, log: RunLog) -> None:
+    """Say what the sequences do not explain."""
+    if rest.chains:
+        log.note(
+            f"{rest.placed_count()} residues in {len(rest.chains)} long chains belong to no copy of the sequences, and "
+            "were traced without: other proteins, or more copies"
         )
 
 

@@ -270,6 +270,14 @@ class SparseRows:
     def __post_init__(self) -> None:
         _require(len(self.start) > 0 and self.start[-1] == len(self.column) == len(self.value), "rows do not fit")
 
+    def among(self, kept: NDArray[np.bool_]) -> "SparseRows":
+        """Return the rows and columns that are kept."""
+        number = np.cumsum(kept) - 1
+        row = np.repeat(np.arange(len(kept)), np.diff(self.start))
+        both = kept[row] & kept[self.column]
+        start = np.concatenate([[0], np.cumsum(np.bincount(number[row[both]], minlength=int(kept.sum())))])
+        return SparseRows(start, number[self.column[both]], self.value[both])
+
 
 @dataclass(frozen=True)
 class Bends:
@@ -312,6 +320,10 @@ class Links:
 
     likelihood: SparseRows
     bends: Bends | None = None
+
+    def among(self, kept: NDArray[np.bool_]) -> "Links":
+        """Return the links and bends of candidates that are kept, numbered among these."""
+        return Links(self.likelihood.among(kept), None if self.bends is None else self.bends.among(kept))
 
     def bend_odds(self) -> tuple[Ints, Ints, Ints, Floats] | None:
         """Bends as walks weigh them: candidates before, in the middle and after, and their odds; None without."""

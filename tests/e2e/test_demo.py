@@ -91,6 +91,29 @@ def test_main_chains_are_traced_without_sequences(run, emodelx, tmp_path):
     assert report["scores"]["cc_mask"] > 0.5
 
 
+def test_chains_of_other_sequences_are_traced(run, emodelx, tmp_path):
+    """Two of three chains have a sequence that is not given."""
+    folder, _ = run
+    *_, second = (folder / "example.fasta").read_text().split(">")
+    (tmp_path / "one.fasta").write_text(f">{second}")
+    done = emodelx("build", "-v", folder / "example.mrc", "-f", tmp_path / "one.fasta", "-o", tmp_path / "m")
+    assert done.returncode == 0, done.stderr
+    truth = read_calphas(folder / "truth.cif")
+    found = compare(read_calphas(tmp_path / "m" / "m_unexplained.cif"), truth[:2])
+    assert found.ca_recall > 0.85
+    assert found.forward_rate > 0.9
+    report = json.loads((tmp_path / "m" / "report.json").read_text())
+    named = [chain["chain"] for chain in report["unexplained_chains"]]
+    assert not set(named) & {chain["chain"] for chain in report["chains"]}
+    assert {path.name for path in (tmp_path / "m" / "hmm_profiles").iterdir()} == {
+        f"{name}.{kind}" for name in named for kind in ("csv", "hmm")
+    }
+    residues = sum(chain["built"] for chain in report["unexplained_chains"])
+    assert f"of other sequences or copies: {residues} residues: " in done.stdout
+    assert any(line.startswith(f"{residues} residues in {len(named)} long chains") for line in report["assumptions"])
+    assert 'open "m_unexplained.cif" id #3' in (tmp_path / "m" / "m.cxc").read_text()
+
+
 def places(model, name):
     """Positions of the atoms of a name, residue by residue."""
     return np.array([residue.find_atom(name, "*").pos.tolist() for chain in model for residue in chain])

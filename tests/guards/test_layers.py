@@ -25,6 +25,7 @@ LEVELS = (
         "hinges",
         "bends",
         "type_evidence",
+        "unexplained",
     ),
     ("stages", "network", "training", "scoring", "report", "tools"),
     ("inputs", "runlog", "search", "stepper"),

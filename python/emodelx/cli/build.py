@@ -73,7 +73,7 @@ def build(
         result = pipeline.build(config, progress)
     if not quiet:
         _print_result(result)
-        if no_sequence:
+        if no_sequence or result.report.unexplained_chains:
             print(f"to find the sequences: emodelx search DATABASE.fasta --profiles {result.files.profiles}")
 
 
@@ -90,6 +90,8 @@ def _print_result(result: BuildResult) -> None:
         print(f"kept apart: {report.residues_uncertain} more, below {report.min_confidence:g}: {files.uncertain}")
     if report.residues_built < report.residues_expected:
         print(f"not built: {files.unmodelled}")
+    if report.unexplained_chains:
+        print(f"of other sequences or copies: {report.unexplained_residues} residues: {files.unexplained}")
     print(f"report: {files.page}, warnings: {len(report.warnings)}")
     print(f"to look at it: chimerax {files.viewer}")
     print(f"model: {files.model}")

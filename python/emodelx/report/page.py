@@ -140,8 +140,6 @@ def coverage_bar(chain: ChainFindings, residue_width: float) -> str:
 
 
 def _unbuilt(report: RunReport) -> str:
-    if not report.unbuilt:
-        return "<h2>What was not built, and why</h2><p>Everything was built.</p>"
     rows = "".join(
         f"<tr><th>{escape(part.chain) or '-'}</th><td>{escape(part.sequence)}</td>"
         f'<td class="number">{part.first}-{part.last}</td><td class="number">{part.last - part.first + 1}</td>'
@@ -149,11 +147,24 @@ def _unbuilt(report: RunReport) -> str:
         for part in report.unbuilt
     )
     head = "<tr><th>Chain</th><th>Sequence</th><th>Residues</th><th>Count</th><th>Where</th><th>Why</th></tr>"
-    free = (
+    table = f"<table>{head}{rows}</table>" if rows else "<p>Everything was built.</p>"
+    return f"<h2>What was not built, and why</h2>{table}{_unexplained(report)}"
+
+
+def _unexplained(report: RunReport) -> str:
+    if report.unexplained == 0:
+        return ""
+    text = (
         f"{report.unexplained} places in the map look like Calphas to the network and belong to no residue of the "
         "model: noise, or something that the sequences do not hold."
     )
-    return f"<h2>What was not built, and why</h2><table>{head}{rows}</table><p>{free}</p>"
+    if report.unexplained_chains:
+        lengths = ", ".join(f"{chain.chain} ({chain.built})" for chain in report.unexplained_chains)
+        text += (
+            f" Among them are long chains, which were traced without sequences: "
+            f"{escape(lengths)}. They are in {escape(report.name)}_unexplained.cif, their profiles in hmm_profiles."
+        )
+    return f"<p>{text}</p>"
 
 
 def _residues(chains: Sequence[ChainFindings]) -> str:

@@ -33,6 +33,11 @@ class ResultFiles:
         return self.folder / f"{self.name}_uncertain.cif"
 
     @property
+    def unexplained(self) -> Path:
+        """Chains that the sequences do not explain; absent when there are none."""
+        return self.folder / f"{self.name}_unexplained.cif"
+
+    @property
     def residues(self) -> Path:
         """Table of the built residues."""
         return self.folder / "residues.csv"
@@ -65,7 +70,7 @@ class ResultFiles:
     def all(self) -> tuple[Path, ...]:
         """Return every path, the model last."""
         tables = (self.residues, self.report, self.page, self.viewer, self.unmodelled, self.profiles)
-        return (self.pdb, self.initial, self.uncertain, *tables, self.model)
+        return (self.pdb, self.initial, self.uncertain, self.unexplained, *tables, self.model)
 
     def remove(self) -> None:
         """Remove the results of an earlier run, the model first."""

@@ -15,13 +15,16 @@ from emodelx.report.profiles import write_profile_files
 from emodelx.report.residues import write_residues
 from emodelx.report.result_files import ResultFiles
 from emodelx.report.summary import RunReport, chain_coverage, expected_residues, score_summary, write_report
-from emodelx.report.unbuilt import free_candidates, unbuilt_stretches
+from emodelx.report.unbuilt import unbuilt_stretches
 from emodelx.report.unmodelled import write_unmodelled
 from emodelx.report.viewer import surface_level, write_viewer_script
 from emodelx.scoring.built import BuiltScores
+from emodelx.unexplained import is_unexplained
 
 HIGH_CONFIDENCE = 70.0
 """Lowest confidence of `<name>_init.cif`; "high" in the palette `alphafold`."""
+UNCERTAIN_COLOUR, UNEXPLAINED_COLOUR = "#999999", "#e07000"
+"""Of what lies beside the model in ChimeraX."""
 
 
 def write_models(files: ResultFiles, model: AtomicModel, apart: AtomicModel, pdb: bool) -> list[str]:
@@ -82,7 +85,7 @@ class Built:
 
 def model_facts(built: Built) -> dict[str, Any]:
     """Return the part of the report that is about the model."""
-    free = free_candidates(built.model, built.candidates)
+    free = built.candidates.positions[is_unexplained(built.model, built.candidates)]
     return {
         "candidates": len(built.candidates),
         "residues_built": built.model.placed_count(),
@@ -108,6 +111,13 @@ def write_tables(files: ResultFiles, report: RunReport, built: Built) -> None:
     write_page(files.page, report, findings, draw_model(built.model, built.density))
 
 
+def write_unexplained(files: ResultFiles, model: CalphaModel, atoms: AtomicModel, candidates: Candidates) -> None:
+    """Write the chains that the sequences do not explain, and their profiles; nothing where there are none."""
+    if model.chains:
+        write_mmcif(files.unexplained, atoms)
+        write_profiles(files, model, candidates)
+
+
 def write_profiles(files: ResultFiles, model: CalphaModel, candidates: Candidates) -> None:
     """Write what a sequence database is searched with."""
     write_profile_files(files.profiles, model, candidates)
@@ -116,5 +126,6 @@ def write_profiles(files: ResultFiles, model: CalphaModel, candidates: Candidate
 def write_viewer(files: ResultFiles, built: Built, map_path: Path | None) -> None:
     """Write the ChimeraX script."""
     level = None if built.density is None else surface_level(built.density, built.model)
-    models = [files.model.name, *([files.uncertain.name] if files.uncertain.exists() else [])]
-    write_viewer_script(files.viewer, models, map_path, level, b_factors=built.atoms.has_b_factors)
+    others = {files.uncertain: UNCERTAIN_COLOUR, files.unexplained: UNEXPLAINED_COLOUR}
+    beside = {path.name: colour for path, colour in others.items() if path.exists()}
+    write_viewer_script(files.viewer, files.model.name, beside, map_path, level, b_factors=built.atoms.has_b_factors)

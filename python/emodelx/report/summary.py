@@ -169,6 +169,8 @@ class RunReport:
     unbuilt : list of Unbuilt
     unexplained : int
         Calpha candidates that no residue of the model explains.
+    unexplained_chains : list of ChainCoverage
+        Long chains of such candidates, traced without sequences.
     concerns : list of Concern
         What to look at first.
     b_factors : bool
@@ -206,6 +208,7 @@ class RunReport:
     scores: dict[str, float | int | None] = field(default_factory=dict)
     unbuilt: list[Unbuilt] = field(default_factory=list)
     unexplained: int = 0
+    unexplained_chains: list[ChainCoverage] = field(default_factory=list)
     concerns: list[Concern] = field(default_factory=list)
     b_factors: bool = False
     stage_seconds: dict[str, float] = field(default_factory=dict)
@@ -216,11 +219,21 @@ class RunReport:
         """Fraction of the expected residues that the model has."""
         return self.residues_built / max(self.residues_expected, 1)
 
+    @property
+    def unexplained_residues(self) -> int:
+        """Residues of the chains that the sequences do not explain."""
+        return sum(chain.built for chain in self.unexplained_chains)
+
 
 def chain_coverage(model: CalphaModel, uncertain: CalphaModel) -> list[ChainCoverage]:
     """Count the built residues of every chain and those that are kept apart, in the order of the model."""
     chains = zip(model.chains, uncertain.chains, strict=True)
     return [_coverage_of(c, int(u.placed().sum()), model.sequences[c.sequence].name) for c, u in chains]
+
+
+def traced_coverage(model: CalphaModel) -> list[ChainCoverage]:
+    """Count the residues of chains that were traced without sequences."""
+    return [_coverage_of(chain, 0, model.sequences[chain.sequence].name) for chain in model.chains]
 
 
 def _coverage_of(chain: Chain, uncertain: int, sequence: str) -> ChainCoverage:

@@ -5,13 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import KDTree
 
-from emodelx.records import CalphaModel, Candidates, Chain, Points
+from emodelx.records import CalphaModel, Chain, Points
 from emodelx.report.unmodelled import missing_stretches
 
-TAKEN = 2.5
-"""Angstrom from a residue within which a candidate is explained by it."""
 STEP = 3.8
 """Angstrom from one Calpha to the next."""
 REACH = 15.0
@@ -56,14 +53,6 @@ def unbuilt_stretches(model: CalphaModel, free: Points) -> list[Unbuilt]:
     """
     found = [stretch for chain in model.chains for stretch in _of_chain(chain, model, free)]
     return [*found, *_missing_copies(model)]
-
-
-def free_candidates(model: CalphaModel, candidates: Candidates) -> Points:
-    """Positions of the candidates that no residue of the model explains. Shape (n, 3)."""
-    placed = np.concatenate([np.zeros((0, 3)), *(chain.positions[chain.placed()] for chain in model.chains)])
-    if len(placed) == 0 or len(candidates) == 0:
-        return candidates.positions
-    return candidates.positions[KDTree(placed).query(candidates.positions)[0] > TAKEN]
 
 
 def _of_chain(chain: Chain, model: CalphaModel, free: Points) -> Iterator[Unbuilt]:

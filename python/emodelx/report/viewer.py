@@ -1,6 +1,6 @@
 """`<name>.cxc`: opens the map and the model in ChimeraX, coloured by confidence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,13 @@ SHOWN_FRACTION = 0.8
 
 
 def write_viewer_script(
-    path: Path, models: Sequence[str], map_path: Path | None, level: float | None, *, b_factors: bool = False
+    path: Path,
+    model: str,
+    beside: Mapping[str, str],
+    map_path: Path | None,
+    level: float | None,
+    *,
+    b_factors: bool = False,
 ) -> None:
     """Write the script.
 
@@ -20,9 +26,10 @@ def write_viewer_script(
     ----------
     path : Path
         The script.
-    models : sequence of str
-        File names of the model and, if there are any, of the residues that are kept apart from it (shown in grey), in
-        the same folder.
+    model : str
+        File name of the model, in the same folder.
+    beside : mapping of str to str
+        File names of what is kept apart from it, in the same folder, and their colours.
     map_path : Path or None
         The input map, when the run started from one.
     level : float or None
@@ -36,9 +43,10 @@ def write_viewer_script(
         # format mrc: in a file called .map ChimeraX would not look at the ORIGIN words
         lines += [f'open "{map_path.resolve()}" id #1 format mrc', f"volume #1 style surface{shown} color #b2b2b280"]
     palette = "" if b_factors else " palette alphafold"
-    lines += [f'open "{name}" id #{i}' for i, name in enumerate(models, start=2)]
-    lines += [f"color bfactor #2{palette}", *(["color #3 #999999"] if len(models) > 1 else []), "view #2"]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines += [f'open "{name}" id #{i}' for i, name in enumerate([model, *beside], start=2)]
+    lines += [f"color bfactor #2{palette}"]
+    lines += [f"color #{i} {colour}" for i, colour in enumerate(beside.values(), start=3)]
+    path.write_text("\n".join([*lines, "view #2"]) + "\n", encoding="utf-8")
 
 
 def surface_level(density: DensityMap, model: CalphaModel) -> float | None:

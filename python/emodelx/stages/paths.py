@@ -10,10 +10,15 @@ from numpy.typing import NDArray
 
 from emodelx import _core
 from emodelx.config import PathConfig, RunConfig
-from emodelx.constants import AMINO_ACIDS
+from emodelx.constants import AMINO_ACIDS, SURE_WAY
 from emodelx.errors import NothingBuildableError
 from emodelx.records import CalphaModel, Candidates, Chain, Floats, Ints, Links, Provenance, Sequence
+from emodelx.unexplained import is_unexplained
 
+Path = tuple[Ints, Floats, float]
+"""Candidates, -1 where one is missing; probabilities of the residues; log-odds that the chain runs this way."""
+FEWEST = 20
+"""Candidates of a chain that is told beside a model; loops that it lacks and noise make shorter ones."""
 SMOOTHED = 2
 """Residues to either side whose steps tell how sure a residue is."""
 
@@ -23,7 +28,7 @@ def trace_chains(candidates: Candidates, links: Links, config: PathConfig, run: 
 
     Which steps a set of disjoint chains takes is estimated for all steps at once (belief propagation): links, bends,
     and that every candidate has at most two neighbours. The most probable steps are taken first. A step may pass over
-    one missing candidate. Which end of a chain is its first residue is not known: Calphas alone hardly tell.
+    one missing candidate. Which end of a chain is its first residue the bends tell; Calphas alone hardly do.
 
     Parameters
     ----------
@@ -44,8 +49,56 @@ def trace_chains(candidates: Candidates, links: Links, config: PathConfig, run: 
     NothingBuildableError
         No candidates follow each other.
     """
+    paths = _find_paths(candidates, links, config, run)
+    if not paths:
+        raise NothingBuildableError(
+            f"no chain of {config.min_length} residues in {len(candidates)} candidates; check the hand, the resolution "
+            "and the voxel size of the map"
+        )
+    return _model_of_paths(paths, candidates, _names())
+
+
+def trace_rest(
+    model: CalphaModel, candidates: Candidates, links: Links, config: PathConfig, run: RunConfig
+) -> CalphaModel:
+    """Trace long chains in what the model leaves of the candidates, as without sequences.
+
+    Parameters
+    ----------
+    model : CalphaModel
+    candidates : Candidates
+        With the types as they were read.
+    links : Links
+        Of these candidates.
+    config : PathConfig
+    run : RunConfig
+
+    Returns
+    -------
+    CalphaModel
+        Chains of `FEWEST` candidates or more whose direction is known, with names that the model does not have; often
+        none.
+    """
+    free = is_unexplained(model, candidates)
+    if free.sum() < FEWEST:
+        return CalphaModel(())
+    index, left = np.flatnonzero(free), candidates.select(free)
+    paths = _find_paths(left, links.among(free), replace(config, min_length=FEWEST), run)
+    taken = {chain.name for chain in model.chains}
+    names = (name for name in _names() if name not in taken)
+    traced = _model_of_paths([path for path in paths if path[2] >= SURE_WAY], left, names)
+    return replace(traced, chains=tuple(_among_all(chain, index) for chain in traced.chains))
+
+
+def _among_all(chain: Chain, index: Ints) -> Chain:
+    """The chain with its candidates numbered among all."""
+    return replace(chain, candidates=np.append(index, -1)[chain.candidates])  # the last stands for none
+
+
+def _find_paths(candidates: Candidates, links: Links, config: PathConfig, run: RunConfig) -> list[Path]:
+    """Find long paths along links and bends, the longest first."""
     likelihood = links.likelihood
-    paths = _core.trace_paths(
+    return _core.trace_paths(
         candidates.positions,
         (likelihood.start, likelihood.column, likelihood.value),
         config.least_step,
@@ -54,17 +107,15 @@ def trace_chains(candidates: Candidates, links: Links, config: PathConfig, run: 
         threads=run.threads,
         progress=run.progress,
     )
-    if not paths:
-        raise NothingBuildableError(
-            f"no chain of {config.min_length} residues in {len(candidates)} candidates; check the hand, the resolution "
-            "and the voxel size of the map"
-        )
-    chains = [_chain(i, name, path, candidates) for i, (name, path) in enumerate(zip(_names(), paths, strict=False))]
-    sequences = (_sequence(chain, candidates) for chain in chains)
-    return CalphaModel(tuple(sequences), tuple(chains))
 
 
-def _chain(index: int, name: str, path: tuple[Ints, Floats, float], candidates: Candidates) -> Chain:
+def _model_of_paths(paths: list[Path], candidates: Candidates, names: Iterator[str]) -> CalphaModel:
+    """Lay paths out as chains, each with a sequence of its own."""
+    chains = [_chain(i, name, path, candidates) for i, (path, name) in enumerate(zip(paths, names, strict=False))]
+    return CalphaModel(tuple(_sequence(chain, candidates) for chain in chains), tuple(chains))
+
+
+def _chain(index: int, name: str, path: Path, candidates: Candidates) -> Chain:
     """Lay a path out as a chain."""
     members, probability, forward = path
     placed = members >= 0

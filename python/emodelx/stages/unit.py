@@ -4,7 +4,6 @@ from collections.abc import Sequence as Sequences
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
@@ -202,7 +201,7 @@ def leave_rest(
     )
     left = candidates.select(index)
     masked = tuple(replace(s, residues=residues) for s, residues in zip(sequences, sought, strict=True))
-    return Rest(index, left, Links(_among(links.likelihood, free)), masked)
+    return Rest(index, left, Links(links.likelihood.among(free)), masked)
 
 
 def join_fragments(
@@ -226,12 +225,3 @@ def _counts(fragments: Sequences[Fragment], sequences: Sequences[Sequence]) -> l
     for fragment in fragments:
         count[fragment.sequence][fragment.start : fragment.start + len(fragment.candidates)] += fragment.candidates >= 0
     return count
-
-
-def _among(rows: SparseRows, kept: NDArray[np.bool_]) -> SparseRows:
-    """The rows and columns that are kept."""
-    number = np.cumsum(kept) - 1
-    row = np.repeat(np.arange(len(kept)), np.diff(rows.start))
-    both = kept[row] & kept[rows.column]
-    start = np.concatenate([[0], np.cumsum(np.bincount(number[row[both]], minlength=int(kept.sum())))])
-    return SparseRows(start, number[rows.column[both]], rows.value[both])

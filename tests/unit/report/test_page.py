@@ -22,8 +22,9 @@ from emodelx.report.measures import GEOMETRY_FLAGS, MEASURES
 from emodelx.report.picture import MARGIN, SIDES, draw_model
 from emodelx.report.png import grey_png
 from emodelx.report.tracks import describe, draw_chain
-from emodelx.report.unbuilt import free_candidates, unbuilt_stretches
+from emodelx.report.unbuilt import unbuilt_stretches
 from emodelx.scoring.built import score_built
+from emodelx.unexplained import is_unexplained
 
 
 def findings(length=40, name="A"):
@@ -191,7 +192,8 @@ def test_reasons_follow_the_candidates():
     model = replace(model, sequences=(replace(model.sequences[0], copies=2, chains=("A",)),))
     positions = np.array([[0, 0, 0.5], [-3.8, 0, 0], [-7.6, 0, 0], [400.0, 0, 0], [15, 3, 0]])
     score = np.ones(5, np.float32)
-    free = free_candidates(model, Candidates(positions, score, score, np.zeros((5, 20), np.float32)))
+    candidates = Candidates(positions, score, score, np.zeros((5, 20), np.float32))
+    free = positions[is_unexplained(model, candidates)]
     np.testing.assert_array_equal(free, positions[1:])
     start, loop, copy = unbuilt_stretches(model, free)
     assert (start.chain, start.first, start.last, start.where, start.free_candidates) == ("A", 1, 6, "start", 2)

@@ -137,18 +137,19 @@ def test_the_bar_shows_every_residue_in_its_colour(model):
 
 def test_the_viewer_script_opens_map_and_model(tmp_path):
     script = tmp_path / "m.cxc"
-    write_viewer_script(script, ["m.cif"], Path("/data/my map.map.gz"), 0.25)
+    write_viewer_script(script, "m.cif", {}, Path("/data/my map.map.gz"), 0.25)
     lines = script.read_text().splitlines()
     assert lines[0] == 'open "/data/my map.map.gz" id #1 format mrc'
     assert "level 0.25" in lines[1]
     assert lines[2:4] == ['open "m.cif" id #2', "color bfactor #2 palette alphafold"]
-    write_viewer_script(script, ["m.cif"], None, None)
+    write_viewer_script(script, "m.cif", {}, None, None)
     assert script.read_text().splitlines()[0] == 'open "m.cif" id #2'
-    write_viewer_script(script, ["m.cif"], None, None, b_factors=True)
+    write_viewer_script(script, "m.cif", {}, None, None, b_factors=True)
     assert script.read_text().splitlines()[1] == "color bfactor #2"
-    write_viewer_script(script, ["m.cif", "m_uncertain.cif"], None, None)
+    write_viewer_script(script, "m.cif", {"m_uncertain.cif": "#999999", "m_unexplained.cif": "#e07000"}, None, None)
     assert script.read_text().splitlines()[1:] == [
-        'open "m_uncertain.cif" id #3', "color bfactor #2 palette alphafold", "color #3 #999999", "view #2",
+        'open "m_uncertain.cif" id #3', 'open "m_unexplained.cif" id #4', "color bfactor #2 palette alphafold",
+        "color #3 #999999", "color #4 #e07000", "view #2",
     ]  # fmt: skip
 
 
@@ -234,3 +235,19 @@ def test_templates_say_how_far_they_were_bent(model):
     along = use(Placement(0, 0, numbers, halves, 0.0, 0.0, right=right))
     assert (along.searched, along.chance, along.bent) == (0, None, None)
     assert use(Placement(0, 0, numbers, halves, 50.0, 9.0)).bent is None
+
+
+def test_the_page_names_chains_that_the_sequences_do_not_explain(report, model, tmp_path):
+    found = find(model, model.without_side_chains(), None)
+    texts = []
+    for known in (
+        report,
+        replace(report, unexplained=30),
+        replace(report, unexplained=30, unexplained_chains=report.chains),
+    ):
+        write_page(tmp_path / "p.html", known, found, "")
+        texts.append((tmp_path / "p.html").read_text())
+    assert ["look like Calphas to the network" in text for text in texts] == [False, True, True]
+    assert ["m&lt;1&gt;_unexplained.cif" in text for text in texts] == [False, False, True]
+    lengths = ", ".join(f"{chain.chain} ({chain.built})" for chain in report.chains)
+    assert f"traced without sequences: {lengths}." in texts[2]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from emodelx.config import RunConfig
-from emodelx.constants import AMINO_ACIDS
+from emodelx.constants import AMINO_ACIDS, SURE_WAY
 from emodelx.demo.fold import fold
 from emodelx.records import CalphaModel, Chain, Prediction, Sequence
 from emodelx.stages.atoms import build_atoms
-from emodelx.stages.main_chains import SURE_WAY, as_alanines, with_calphas
+from emodelx.stages.main_chains import as_alanines, with_calphas
 
 RESIDUES = "LKWGXPFGAA"
 N, CA, C, CARBONYL_O, CB, BEYOND = range(6)
