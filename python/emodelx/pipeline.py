@@ -106,6 +106,8 @@ MAP_ROLES = ("map", "mask", "weights")
 """Inputs that the prediction depends on."""
 LOW_COMPLETENESS = 0.3
 """A model with less of the expected residues than this comes with a warning."""
+LOW_CONFIDENCE = 50.0
+"""Mean confidence of a model below which it comes with a warning."""
 
 
 @dataclass(frozen=True)
@@ -742,8 +744,12 @@ def _judge(model: CalphaModel, inputs: Inputs, log: RunLog) -> None:
         raise NothingBuildableError(
             f"no residue could be placed with confidence; {advice}, and --no-sequence traces what can be seen"
         )
-    if built < LOW_COMPLETENESS * expected:
-        log.warn(f"only {built} of {expected} residues were built; {advice}")
+    right = model.mean_confidence()
+    doubts = [f"only {built} of {expected} residues were built"] if built < LOW_COMPLETENESS * expected else []
+    if right < LOW_CONFIDENCE:
+        doubts.append(f"only about {right:.0f} % of those that were built are expected to be where they belong")
+    if doubts:
+        log.warn(f"{', and '.join(doubts)}; {advice}")
 
 
 def _facts(config: BuildConfig, inputs: Inputs, started: datetime) -> dict[str, Any]:

@@ -645,6 +645,11 @@ class CalphaModel:
         """Number of residues with a position."""
         return int(sum(chain.placed().sum() for chain in self.chains))
 
+    def mean_confidence(self) -> float:
+        """Mean over the residues with a position, 0 to 100; 0 where there are none."""
+        total = sum(float(chain.confidence[chain.placed()].sum()) for chain in self.chains)
+        return total / max(self.placed_count(), 1)
+
     def split(self, least: float) -> "tuple[CalphaModel, CalphaModel]":
         """Return the model with the residues of a confidence of `least` or more, and with the others."""
         sure = [chain.confidence >= least for chain in self.chains]

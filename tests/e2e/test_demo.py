@@ -114,6 +114,21 @@ def test_chains_of_other_sequences_are_traced(run, emodelx, tmp_path):
     assert 'open "m_unexplained.cif" id #3' in (tmp_path / "m" / "m.cxc").read_text()
 
 
+def test_a_wrong_sequence_is_doubted(run, emodelx, tmp_path):
+    folder, _ = run
+    letters = np.array(list("ACDEFGHIKLMNPQRSTVWY"))
+    residues = "".join(np.random.default_rng(4).choice(letters, 100))
+    (tmp_path / "other.fasta").write_text(f">other|Chain A|\n{residues}\n")
+    words = ["build", "-v", folder / "example.mrc", "-f", tmp_path / "other.fasta", "-o", tmp_path / "m"]
+    done = emodelx(*words, "--refine-with", "none")
+    if done.returncode == 3:
+        assert "no residue could be placed with confidence" in done.stderr
+        assert not (tmp_path / "m" / "m.cif").exists()
+        return
+    assert done.returncode == 0, done.stderr
+    assert re.search("only about .* % of those that were built are expected to be where they belong", done.stderr)
+
+
 def places(model, name):
     """Positions of the atoms of a name, residue by residue."""
     return np.array([residue.find_atom(name, "*").pos.tolist() for chain in model for residue in chain])
