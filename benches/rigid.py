@@ -80,7 +80,7 @@ def build_case(case: str, before: str, kind: str, options: argparse.Namespace) -
         "cpu_s": time.process_time() - cpu,
         "peak_gb": (peak_memory() or 0) / 1e9,
     }
-    facts |= {"search_s": stepper.seconds["rigid search"], **{k: round(v, 1) for k, v in cost.items()}}
+    facts |= {"search_s": stepper.seconds.get("rigid search", 0.0), **{k: round(v, 1) for k, v in cost.items()}}
     found = [(p.template, len(p.numbers), round(p.score, 1)) for p in done.placements if p.right is not None]
     return facts | {"found": found} | score(done.model.record, reference, options.output / f"{name}_{kind}.cif")
 

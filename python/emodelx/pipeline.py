@@ -500,15 +500,12 @@ def _register(
         if not sequence.told:
             stepper.progress.note(f"sequence {sequence.name}: copies counted in the map: {sequence.copies}")
     typed, links, sequences = read.typed, read.links, read.sequences
+    placed = _searched(config, graph, templates, read, stepper)
+    if templates.record and not placed.record and config.symmetry is None:
+        # templates that are nowhere in the map must not keep its symmetry from being sought
+        return _register(config, families, graph, Kept((), ""), stepper)
     hops = step("traces", sample_traces, links, config.traces)
     scores = step("scores", propagate_scores, typed, hops)
-    view = Kept(
-        (prediction.record, graph.density.record, typed.record),
-        digest(prediction.key, graph.density.key, typed.key),
-    )
-    placed = step(
-        "rigid search", search_templates, read.placed, read.fragments, sequences, templates, view, config.rigid
-    )
     connected = step("connections", connect_fragments, read.fragments, typed, links, sequences)
     chains = step("chains", register_chains, connected, typed, sequences, templates, placed, read.symmetry)
     threaded = step("threading", thread_gaps, chains, typed, links, scores, config.threading)
@@ -520,6 +517,18 @@ def _register(
     rated = step("confidence", lambda m, c, s, p, _: rate_confidence(m, c, s, p), extended, typed, sequences, placed)
     kept = step("told-copies", keep_told, rated, told, prediction)
     return replace(read, placed=placed), kept
+
+
+def _searched(
+    config: BuildConfig, graph: Graph, templates: Kept[tuple[Template, ...]], read: Reading, stepper: Stepper
+) -> Kept[tuple[Placement, ...]]:
+    """Where the templates are, by their traces and by rigid search."""
+    if not templates.record:
+        return read.placed
+    prediction, density, typed = graph.prediction, graph.density, read.typed
+    view = Kept((prediction.record, density.record, typed.record), digest(prediction.key, density.key, typed.key))
+    known = read.placed, read.fragments, read.sequences, templates
+    return stepper.step("rigid search", search_templates, *known, view, config.rigid)
 
 
 def _with_surplus(

@@ -47,6 +47,7 @@ def trimer(tmp_path_factory):
     np.savez_compressed(folder / "t.npz", ca_prob=ca, bb_prob=bb, aa_prob=aa, origin=-middle)
     letters = "".join(AMINO_ACIDS[code] for code in codes)
     write_template(folder / "predicted.pdb", backbone.xyz, letters)
+    write_template(folder / "other.pdb", fold(PLAN[::-1], rng).xyz, letters)
     (folder / "t.fasta").write_text(f">t|Chains A, B, C|planted|none\n{letters}\n")
     return folder
 
@@ -66,6 +67,10 @@ def write_template(path, xyz, letters):
         monomer.add_residue(residue)
     structure.setup_entities()
     structure.write_pdb(str(path))
+
+
+def model_of(folder):
+    return (folder / "m" / "m.cif").read_text()
 
 
 def rotation_about_z(degrees):
@@ -107,6 +112,17 @@ def test_the_group_is_found(trimer, tmp_path, asked):
     report = built(trimer, tmp_path, asked)
     assert (report.symmetry.group, report.symmetry.asked) == ("C3", asked)
     assert report.symmetry.averaged
+
+
+def test_a_wrong_template_does_not_hide_the_symmetry(trimer, tmp_path):
+    """The right sequence on another fold is nowhere in the map, and the model is that without it."""
+    alone, wrong = tmp_path / "alone", tmp_path / "wrong"
+    built(trimer, alone, None)
+    report = built(trimer, wrong, None, trimer / "other.pdb")
+    assert [use.placed for use in report.templates] == [0]
+    assert (report.symmetry.group, report.symmetry.averaged) == ("C3", True)
+    assert model_of(wrong) == model_of(alone)
+    assert any("not found in the map" in line for line in report.warnings)
 
 
 def test_a_template_and_symmetry_go_together(trimer, tmp_path):

@@ -40,7 +40,7 @@ def find_orbits(candidates: Candidates, prediction: Prediction, symmetry: Symmet
     """
     tree = KDTree(candidates.positions)
     members = _matched(symmetry.images(candidates.positions), tree)
-    seeds = _seeds(members, (members >= 0).sum(axis=0), candidates.ca_score)
+    seeds = _seeds(members, (members >= 0).sum(axis=0), candidates.bb_score)
     unit = candidates.positions[seeds]
     for _again in range(2):  # a mean has images that its first candidate had not
         unit, members = _means(unit, tree, symmetry)
