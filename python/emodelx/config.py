@@ -318,7 +318,7 @@ class BuildConfig:
     copies: dict[str, int] = field(default_factory=dict)
     """Copies per record name where the FASTA headers do not tell."""
     symmetry: str | None = None
-    """Point group (C1 to C20, D2 to D20, T, O, I), or auto; None is auto where there are no templates."""
+    """Point group (C1 to C20, D2 to D20, T, O, I), or auto; None is auto where no template is in the map."""
     resume: bool = False
     write_pdb: bool = False
     min_confidence: float = 0.0

@@ -186,7 +186,7 @@ def build(config: BuildConfig, progress: Progress = SILENT) -> BuildResult:
         draft = files.draft(store.folder / "results")
         for refusal in write_models(draft, atoms, uncertain, config.write_pdb):
             log.warn(refusal)
-        write_unexplained(draft, traced.rest.record.calphas_of(rest), rest, traced.seen)
+        write_unexplained(draft, traced.rest.record, rest, traced.seen)
         write_viewer(draft, built, config.map)
         report = RunReport(
             **_facts(config, inputs, started),
@@ -362,7 +362,7 @@ def _atoms(
     traced: Traced,
     stepper: Stepper,
 ) -> tuple[RefinedModel, AtomicModel]:
-    """Build atoms through the Calphas, of the model and of what it leaves; main chains only where none are known."""
+    """Build atoms through the Calphas of the model and of what it leaves; without sequences, main chains only."""
     place = Place(traced.prediction, _density(inputs, sources))
     rest = _main_chains(config, place, traced.rest, stepper, UNEXPLAINED).model
     if config.no_sequence:
@@ -496,14 +496,16 @@ def _register(
     told = _kept(families.record.read)
     given = _with_surplus(config, told, graph, stepper)
     read = _read(config, given, graph, templates, stepper)
+    placed = _searched(config, graph, templates, read, stepper)
+    if templates.record and not placed.record and config.symmetry is None:
+        # templates that are nowhere in the map must not keep its symmetry from being sought
+        templates = Kept((), "")
+        read = _read(config, given, graph, templates, stepper)
+        placed = read.placed
     for sequence in read.sequences.record:
         if not sequence.told:
             stepper.progress.note(f"sequence {sequence.name}: copies counted in the map: {sequence.copies}")
     typed, links, sequences = read.typed, read.links, read.sequences
-    placed = _searched(config, graph, templates, read, stepper)
-    if templates.record and not placed.record and config.symmetry is None:
-        # templates that are nowhere in the map must not keep its symmetry from being sought
-        return _register(config, families, graph, Kept((), ""), stepper)
     hops = step("traces", sample_traces, links, config.traces)
     scores = step("scores", propagate_scores, typed, hops)
     connected = step("connections", connect_fragments, read.fragments, typed, links, sequences)

@@ -80,7 +80,7 @@ Symmetry = Annotated[
     typer.Option(
         "--symmetry",
         metavar="GROUP",
-        help="Point group (C4, D7, T, O, I, ...), auto, or C1 for none. [default: auto; with templates none]",
+        help="Point group (C4, D7, T, O, I, ...), auto, or C1 for none. [default: auto; none if a template is found]",
     ),
 ]
 

@@ -60,7 +60,7 @@ def find(model: CalphaModel, atoms: AtomicModel, scores: BuiltScores | None) -> 
     atoms : AtomicModel
         All atoms of the same residues.
     scores : BuiltScores or None
-        Of `atoms`; None where there are no side chains to measure.
+        Of `atoms`; None where there are no atoms but Calphas.
     """
     count = sum(map(len, atoms.chains))
     known = (np.full((count, len(MEASURES)), np.nan), np.zeros((count, len(GEOMETRY_FLAGS)), bool))

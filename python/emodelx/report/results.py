@@ -64,7 +64,7 @@ class Built:
         The same residues with all their atoms.
     candidates : Candidates
     scores : BuiltScores or None
-        Of `atoms`; None where there are no side chains to measure.
+        Of `atoms`; None where there are no atoms but Calphas.
     density : DensityMap or None
         The input map, when the run started from one.
     apart : CalphaModel
