@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -12,9 +14,27 @@ from emodelx.network.predict import memory_of, torch_threads
 from emodelx.records import Candidates, Floats, Ints, Prediction
 
 
+class SeenBends(NamedTuple):
+    """What bends show.
+
+    Attributes
+    ----------
+    types : ndarray, dtype=float32, shape=(m, 20)
+        Probabilities of the amino acid in the middle, if the chain runs so.
+    log_odds : ndarray, dtype=float32, shape=(m,)
+        That it does.
+    shifts : ndarray, dtype=float32, shape=(m, 3)
+        From the candidate in the middle to its Calpha, in Angstrom along the axes of the map.
+    """
+
+    types: Floats
+    log_odds: Floats
+    shifts: Floats
+
+
 def look_at_bends(
     network: BendNetwork, device: Device, view: tuple[Candidates, Prediction], triples: Ints, run: RunConfig
-) -> tuple[Floats, Floats]:
+) -> SeenBends:
     """Look at bends.
 
     Parameters
@@ -30,10 +50,7 @@ def look_at_bends(
 
     Returns
     -------
-    types : ndarray, dtype=float32, shape=(m, 20)
-        Probabilities of the amino acid in the middle, if the chain runs so.
-    log_odds : ndarray, dtype=float32, shape=(m,)
-        That it does.
+    SeenBends
 
     Raises
     ------
@@ -49,4 +66,4 @@ def look_at_bends(
             torch.from_numpy(a).to(device.torch) for a in (seen, positions, candidates.type_prob, triples)
         )
         read = read_bends(network.to(device.torch), volume, points, types, bends, run.progress)
-        return read.amino.cpu().numpy(), read.forward.cpu().numpy()
+        return SeenBends(*(values.cpu().numpy() for values in read))

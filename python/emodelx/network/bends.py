@@ -2,7 +2,7 @@
 
 The U-Net reads a map in whatever orientation it lies. Around a bend, an ordered triple of candidates, the chain has a
 frame: along it, outwards where the side chain goes, and across. A small network that always looks from there tells the
-amino acid better, and whether the chain runs so, backwards, or not at all.
+amino acid better, whether the chain runs so, backwards, or not at all, and how far the Calpha is from its candidate.
 """
 
 from __future__ import annotations
@@ -42,21 +42,29 @@ class BendConfig:
         Channels of the first convolutions; twice as many of the last.
     hidden
         Width of the layer that joins the convolutions with what the U-Net said.
+    placing
+        Width of the same for the place of the Calpha.
     """
 
     width: int = 48
     hidden: int = 256
+    placing: int = 192
 
 
-class BendLogits(NamedTuple):
-    """Amino acids, ``(n, 20)``, and whether the chain runs forward, backward or not at all, ``(n, 3)``."""
+class BendOutput(NamedTuple):
+    """What the network says of bends.
+
+    Logits of amino acids, ``(n, 20)``, and of whether the chain runs forward, backward or not at all, ``(n, 3)``; the
+    way from the middle candidate to its Calpha, in Angstrom along the axes of the frame, ``(n, 3)``.
+    """
 
     amino: Tensor
     course: Tensor
+    shift: Tensor
 
 
 class BendNetwork(nn.Module):
-    """Three convolutions over the box around a bend, and two layers that also see the types of the U-Net."""
+    """Three convolutions over the box around a bend, and layers that also see the types of the U-Net."""
 
     def __init__(self, config: BendConfig) -> None:
         super().__init__()
@@ -69,14 +77,19 @@ class BendNetwork(nn.Module):
         self.conv3 = nn.Conv3d(width, 2 * width, 3, stride=2, padding=1)
         self.norm3 = nn.BatchNorm3d(2 * width)
         types = len(AMINO_ACIDS)
-        self.joined = nn.Linear(2 * width * 27 + types + 3, config.hidden)
+        features = 2 * width * 27 + types + 3
+        self.joined = nn.Linear(features, config.hidden)
         self.dropout = nn.Dropout(0.3)
         self.head = nn.Linear(config.hidden, types + 3)
         self.trusted = nn.Linear(types, types)
+        self.placed = nn.Linear(features, config.placing)
+        self.shift = nn.Linear(config.placing, 3)
         nn.init.zeros_(self.head.weight)
         nn.init.eye_(self.trusted.weight)
+        nn.init.zeros_(self.shift.weight)
+        nn.init.zeros_(self.shift.bias)
 
-    def forward(self, boxes: Tensor, log_types: Tensor, distances: Tensor) -> BendLogits:
+    def forward(self, boxes: Tensor, log_types: Tensor, distances: Tensor) -> BendOutput:
         """Read bends.
 
         Parameters
@@ -91,9 +104,11 @@ class BendNetwork(nn.Module):
         x = functional.relu(self.norm1(self.conv1(boxes)))
         x = functional.relu(self.norm2(self.conv2(x)) + x)
         x = functional.relu(self.norm3(self.conv3(x))).flatten(1)
-        hidden = self.dropout(functional.relu(self.joined(torch.cat([x, log_types, distances], dim=1))))
+        features = torch.cat([x, log_types, distances], dim=1)
+        hidden = self.dropout(functional.relu(self.joined(features)))
         amino, course = self.head(hidden).split([len(AMINO_ACIDS), 3], dim=1)
-        return BendLogits(amino + self.trusted(log_types), course)
+        shift = self.shift(functional.relu(self.placed(features)))
+        return BendOutput(amino + self.trusted(log_types), course, shift)
 
 
 def frames(bends: Tensor) -> Tensor:
@@ -153,10 +168,15 @@ def bend_distances(bends: Tensor) -> Tensor:
 
 
 class BendReading(NamedTuple):
-    """Probabilities of amino acids where the chain runs forward, ``(n, 20)``, and log-odds that it does, ``(n,)``."""
+    """What bends show.
+
+    Probabilities of amino acids where the chain runs forward, ``(n, 20)``, log-odds that it does, ``(n,)``, and the way
+    from the middle candidate to its Calpha, in voxels along the axes of the map, ``(n, 3)``.
+    """
 
     amino: Tensor
     forward: Tensor
+    shift: Tensor
 
 
 def read_bends(
@@ -184,17 +204,23 @@ def read_bends(
         Called with the number of bends that are done, and of all.
     """
     network.eval()
-    amino, forward = [types.new_zeros(0, types.shape[1])], [types.new_zeros(0)]
+    parts = [BendReading(types.new_zeros(0, types.shape[1]), types.new_zeros(0), positions.new_zeros(0, 3))]
     with torch.inference_mode():
         for first in range(0, len(triples), AT_ONCE):
             some = triples[first : first + AT_ONCE]
             bends = positions[some]
             seen = cut_boxes(volume, bends), log_types(types[some[:, 1]]), bend_distances(bends)
             with torch.autocast(volume.device.type, torch.bfloat16, enabled=computes_half(volume.device)):
-                logits = network(*seen)
-            course = logits.course.float().log_softmax(dim=1)
-            amino.append(logits.amino.float().softmax(dim=1))
-            forward.append(course[:, FORWARD] - course[:, [BACKWARD, WRONG]].logsumexp(dim=1))
+                said = network(*seen)
+            parts.append(_as_reading(said, frames(bends)))
             if told is not None:
                 told(min(first + AT_ONCE, len(triples)), len(triples))
-    return BendReading(torch.cat(amino), torch.cat(forward))
+    return BendReading(*map(torch.cat, zip(*parts, strict=True)))
+
+
+def _as_reading(said: BendOutput, axes: Tensor) -> BendReading:
+    """Logits as probabilities and log-odds, and shifts along the axes of the map."""
+    course = said.course.float().log_softmax(dim=1)
+    forward = course[:, FORWARD] - course[:, [BACKWARD, WRONG]].logsumexp(dim=1)
+    shift = (said.shift.float()[:, None] @ axes)[:, 0]
+    return BendReading(said.amino.float().softmax(dim=1), forward, shift)

@@ -85,8 +85,9 @@ def slow_box(volume, bend):
 def make_network(seed=0):
     """A network of which every part counts."""
     torch.manual_seed(seed)
-    network = BendNetwork(BendConfig(width=4, hidden=8))
+    network = BendNetwork(BendConfig(width=4, hidden=8, placing=6))
     torch.nn.init.normal_(network.head.weight)
+    torch.nn.init.normal_(network.shift.weight)
     with torch.no_grad():
         for norm in (network.norm1, network.norm2, network.norm3):
             norm.running_mean = torch.rand(norm.num_features) / 5
@@ -206,6 +207,7 @@ def test_before_training_the_first_look_counts_alone():
     read = read_bends(network, random_volume(), positions, types.clamp(min=LEAST_TYPE), triples)
     torch.testing.assert_close(read.amino, types[triples[:, 1]], atol=1e-3, rtol=0)
     torch.testing.assert_close(read.forward, torch.full((len(triples),), -np.log(2), dtype=torch.float32))
+    assert not read.shift.any(), "and candidates stay where they are"
 
 
 def test_what_is_read_is_what_the_network_says():
@@ -214,10 +216,14 @@ def test_what_is_read_is_what_the_network_says():
     read = read_bends(network, volume, positions, types, triples)
     bends = positions[triples]
     with torch.no_grad():
-        amino, course = network.eval()(cut_boxes(volume, bends), types[triples[:, 1]].log(), bend_distances(bends))
+        said = network.eval()(cut_boxes(volume, bends), types[triples[:, 1]].log(), bend_distances(bends))
+    amino, course, shift = said
     forward, backward, wrong = course.softmax(1).unbind(1)
     torch.testing.assert_close(read.forward, (forward / (backward + wrong)).log(), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(read.amino, amino.softmax(1), atol=1e-5, rtol=1e-4)
+    for way, found, bend in zip(shift, read.shift, bends, strict=True):
+        np.testing.assert_allclose(found, way.numpy() @ own_frame(bend.double().numpy()), atol=1e-3)
+    assert shift.std() > 0.05
     assert read.forward.std() > 0.05
     assert read.amino.std(0).max() > 0.01
 
@@ -240,7 +246,7 @@ def test_no_bends_are_read_as_nothing():
     read = read_bends(
         make_network(), random_volume(), positions, types, triples[:0], lambda *counts: told.append(counts)
     )
-    assert [part.shape for part in read] == [(0, 20), (0,)]
+    assert [part.shape for part in read] == [(0, 20), (0,), (0, 3)]
     assert not told
 
 

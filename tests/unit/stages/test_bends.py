@@ -19,7 +19,7 @@ from emodelx.network.unet import NetworkConfig, build_network
 from emodelx.network.weights import WeightsInfo, save_weights
 from emodelx.records import Bends, Candidates, Prediction
 from emodelx.second_look import look_again
-from emodelx.stages.bends import END, LEAST, MOST, NOWHERE, in_molecule, mixed_types, settle, with_bends
+from emodelx.stages.bends import END, LEAST, MOST, NOWHERE, STAY, in_molecule, mixed_types, moved, settle, with_bends
 
 RUN = RunConfig(threads=1)
 CPU = Device(torch.device("cpu"), "CPU", False)
@@ -213,6 +213,47 @@ def test_what_is_in_no_bend_keeps_its_types():
     np.testing.assert_allclose(found[2], types[1], rtol=1e-6)
 
 
+def slow_move(position, k, bends, shifts, likely):
+    """Twin of `moved` for one candidate."""
+    weight, total = STAY, np.zeros(3)
+    for (_, middle, _), shift, p in zip(bends.triples.tolist(), shifts, likely, strict=True):
+        if middle == k:
+            weight, total = weight + p, total + p * shift
+    return position + total / weight
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 9999))
+def test_candidates_move_as_their_likely_bends_say(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(0, 9, (15, 3))
+    triples = possible_bends(points)
+    bends = Bends(triples, random_log_odds(len(triples), seed))
+    shifts = rng.normal(0, 1, (len(triples), 3)).astype(np.float32)
+    ones = np.ones(15, np.float32)
+    found = moved(Candidates(points, ones, ones, random_types(15)), bends, shifts).positions
+    likely = settle(15, bends.triples, bends.log_odds).bends
+    for k in range(15):
+        np.testing.assert_allclose(found[k], slow_move(points[k], k, bends, shifts, likely), atol=1e-6)
+
+
+def test_a_displaced_chain_moves_back_and_strangers_stay():
+    """Both directions of every bend know the way; that of a wrong bend, which nothing supports, hardly counts."""
+    rng = np.random.default_rng(2)
+    chain, stranger = helix(30), helix(30)[[14]] + np.array([0.5, 3.0, 3.0])
+    off = np.concatenate([chain + rng.normal(0, 0.2, chain.shape), stranger])
+    triples = possible_bends(off)
+    steps = np.diff(triples, axis=1)
+    true = (triples < 30).all(axis=1) & (steps == 1).all(axis=1)
+    shifts = np.where((triples[:, 1] < 30)[:, None], chain[triples[:, 1] % 30] - off[triples[:, 1]], 9.0)
+    ones = np.ones(31, np.float32)
+    bends = Bends(triples, np.where(true, 4.0, -8.0).astype(np.float32))
+    found = moved(Candidates(off, ones, ones, random_types(31)), bends, shifts.astype(np.float32)).positions
+    left = np.linalg.norm(found[1:29] - chain[1:29], axis=1) / np.linalg.norm(off[1:29] - chain[1:29], axis=1)
+    assert left.max() < 0.1
+    assert np.linalg.norm(found[30] - stranger[0]) < 0.5
+
+
 def test_noise_is_told_from_a_molecule():
     """A ball of candidates that are in chains, one in five is not, in a box where one in five is."""
     rng = np.random.default_rng(4)
@@ -261,8 +302,9 @@ def planted(length=10):
 
 def small_bends():
     torch.manual_seed(0)
-    network = BendNetwork(BendConfig(width=4, hidden=8))
+    network = BendNetwork(BendConfig(width=4, hidden=8, placing=6))
     torch.nn.init.normal_(network.head.weight)
+    torch.nn.init.normal_(network.shift.weight, std=0.02)
     return network
 
 
@@ -304,15 +346,17 @@ def test_a_second_look_gives_bends_and_types(sharp):
     look = look_again(candidates, prediction, sharp, RUN)
     bends = look.bends
     assert bends is not None
-    np.testing.assert_array_equal(bends.triples, possible_bends(candidates.positions))
+    np.testing.assert_array_equal(bends.triples, possible_bends(look.candidates.positions))
     assert len(bends) == 16
     assert bends.log_odds.dtype == np.float32
     assert bends.log_odds.std() > 0.01
-    np.testing.assert_array_equal(look.candidates.positions, candidates.positions)
     np.testing.assert_allclose(look.candidates.type_prob.sum(1), 1, atol=1e-4)
     middle = np.isin(np.arange(len(candidates)), bends.triples[:, 1])
     changed = abs(look.candidates.type_prob - candidates.type_prob).max(1)
     assert changed[middle].min() > 1e-3
+    away = np.linalg.norm(look.candidates.positions - candidates.positions, axis=1)
+    assert 1e-3 < away[middle].min() < away.max() < 1
+    np.testing.assert_array_equal(away[~middle], 0)
     np.testing.assert_array_equal(look.candidates.type_prob[~middle], candidates.type_prob[~middle])
 
 
@@ -323,6 +367,7 @@ def test_far_candidates_have_no_bends_and_keep_their_types(sharp):
     assert look.bends is not None
     assert len(look.bends) == 0
     np.testing.assert_array_equal(look.candidates.type_prob, candidates.type_prob)
+    np.testing.assert_array_equal(look.candidates.positions, far.positions)
 
 
 def log_odds(candidates, prediction, seer, run=RUN):
@@ -352,4 +397,4 @@ def test_progress_is_told(sharp):
     told = []
     run = RunConfig(threads=1, progress=lambda *counts: told.append(counts))
     count = len(log_odds(*planted(), sharp, run))
-    assert told == [(count, count)]
+    assert told == [(count, count)] * 3, "twice to move, and once to read"

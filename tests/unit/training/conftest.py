@@ -1,10 +1,20 @@
 """A small structure pack made on the spot: ideal helices with side chains, and a strand of nucleotides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from emodelx.constants import AMINO_ACIDS
+from emodelx.network.normalise import SPECTRUM
+from emodelx.network.unet import NetworkConfig, build_network
+from emodelx.network.weights import WeightsInfo, load_weights, save_weights
+from emodelx.training.bend_examples import WindowReader
 from emodelx.training.structures import PACK_AMINO_ACIDS, StructurePack
+
+TINY = NetworkConfig(widths=(8, 8), encoder_blocks=(1, 1), decoder_blocks=(1,))
+INFO = WeightsInfo(TINY, replace(SPECTRUM, ceiling=1.0), window=16, calpha_threshold=0.2, training={"run": 1})
 
 NAMES = ["N", "CA", "C", "O", "CB", "CG", "P"]
 ELEMENTS = [7, 6, 6, 8, 6, 6, 15]
@@ -91,3 +101,27 @@ def data_folder(tmp_path_factory, protein_letters):
 @pytest.fixture(scope="session")
 def pack(data_folder):
     return StructurePack(data_folder / "train.npz")
+
+
+@pytest.fixture(scope="session")
+def unet_file(tmp_path_factory):
+    """Weights of a U-Net that passes the density on to its head: peaks of the density are its Calphas."""
+    torch.manual_seed(0)
+    network = build_network(TINY)
+    unet = network.unet
+    for name, value in network.named_parameters():
+        if "norm" not in name:
+            torch.nn.init.zeros_(value)
+    voxels = torch.eye(8)
+    unet.stem.weight.data[:, :, 1, 1, 1] = voxels
+    unet.head.weight.data[5 * 8 : 6 * 8, :, 0, 0, 0] = 4 * voxels  # the third class of Calphas
+    unet.head.bias.data[5 * 8 : 6 * 8] = -3
+    torch.nn.init.normal_(unet.head.weight.data[6 * 8 :])
+    path = tmp_path_factory.mktemp("weights") / "unet.safetensors"
+    save_weights(path, network, INFO)
+    return path
+
+
+@pytest.fixture(scope="session")
+def reader(unet_file):
+    return WindowReader(*load_weights(unet_file), torch.device("cpu"))
