@@ -92,6 +92,16 @@ def test_planted_copies_come_back():
     assert np.mean(shares) > 0.95, shares
 
 
+def test_a_wrong_piece_does_not_keep_right_ones_out():
+    """It follows on the last piece and cannot follow on the first, so that both together are in no copy."""
+    chain = folded(0)[:90]
+    away = chain[67] - chain[:51].mean(axis=0)
+    astray = chain[67] + 3.6 * np.arange(14, 2, -1)[:, None] * away / np.linalg.norm(away)
+    fragments = [(0, chain[:51]), (53, astray), (67, chain[67:])]
+    assert assign([fragments[1:]], [1], threads=1) == [[0, 0]]
+    assert assign([fragments], [1], threads=1) == [[0, None, 0]] == [slow.assign(fragments, 1)]
+
+
 def test_symmetry_tells_what_connectivity_cannot():
     """Copies swap domains: the nearest second domain is a neighbour's; one whole copy shows where the own one is."""
     rng = np.random.default_rng(0)

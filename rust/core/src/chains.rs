@@ -73,7 +73,11 @@ pub fn assign(
             join(&mut parts, &images, |a, b| a.evidence(b, &models), least, monitor)?;
         }
         sort_by_size(&mut parts);
-        for (copy, part) in parts.iter().take(copies).enumerate() {
+        let rest = parts.split_off(copies.min(parts.len()));
+        let rest = rest.iter().flat_map(|part| &part.members).map(|&(i, _)| Part::new(i, &pieces[i])).collect();
+        join_rest(&mut parts, rest, &images, monitor)?;
+        sort_by_size(&mut parts);
+        for (copy, part) in parts.iter().enumerate() {
             part.members.iter().for_each(|&(i, image)| copy_of[i] = Some((copy, image)));
         }
         monitor.advance(1)?;
@@ -268,24 +272,47 @@ fn sort_by_size(parts: &mut [Part]) {
 /// Log-odds that two parts belong together, and the image of the first that does; none where they cannot.
 type Score = Option<(f64, usize)>;
 
+/// The score of the image of the first part that fits best, and which one it is.
+fn best_image<F>(a: &Part, b: &Part, images: &Images, score: F) -> Score
+where
+    F: Fn(&Part, &Part) -> Option<f64>,
+{
+    if images.motions.len() == 1 {
+        return score(a, b).map(|s| (s, 0));
+    }
+    let at = |image| {
+        let moved = a.moved(image, images);
+        let found = score(&moved, b)?;
+        Some((found, found + moved.ends(b), image))
+    };
+    let all = (0..images.motions.len()).filter_map(at);
+    let best = all.reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.map(|(score, _, image)| (score, image))
+}
+
+/// Joins what is left over to the copies piece by piece, the largest first, each where it fits best and better than by
+/// chance: one wrong piece keeps all that it was joined with from fitting.
+fn join_rest(copies: &mut [Part], mut rest: Vec<Part>, images: &Images, monitor: &Monitor) -> Result<(), CoreError> {
+    sort_by_size(&mut rest);
+    for piece in rest {
+        monitor.check()?;
+        let models = largest(copies);
+        let fit = |copy| best_image(&piece, copy, images, |a, b| a.evidence(b, &models));
+        let fits = copies.iter().enumerate().filter_map(|(j, copy)| fit(copy).map(|(score, image)| (score, image, j)));
+        let best = fits.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        if let Some((_, image, j)) = best.filter(|(score, ..)| *score > 0.0) {
+            copies[j].absorb(piece.moved(image, images));
+        }
+    }
+    Ok(())
+}
+
 /// Joins the two parts with the highest score again and again, until no score reaches `least`.
 fn join<F>(parts: &mut Vec<Part>, images: &Images, score: F, least: f64, monitor: &Monitor) -> Result<(), CoreError>
 where
     F: Fn(&Part, &Part) -> Option<f64>,
 {
-    let best = |a: &Part, b: &Part| -> Score {
-        if images.motions.len() == 1 {
-            return score(a, b).map(|s| (s, 0));
-        }
-        let at = |image| {
-            let moved = a.moved(image, images);
-            let found = score(&moved, b)?;
-            Some((found, found + moved.ends(b), image))
-        };
-        let all = (0..images.motions.len()).filter_map(at);
-        let best = all.reduce(|best, next| if next.1 > best.1 { next } else { best });
-        best.map(|(score, _, image)| (score, image))
-    };
+    let best = |a: &Part, b: &Part| best_image(a, b, images, &score);
     let row = |i: usize| {
         monitor.check()?;
         Ok((0..i).map(|j| best(&parts[i], &parts[j])).collect())

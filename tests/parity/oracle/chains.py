@@ -29,7 +29,14 @@ def assign(fragments, copies):
     for least in (LIKELY, -np.inf):
         models = by_size(parts)[:MODELS]
         parts = joined(parts, lambda a, b: evidence(a, b, models), least)  # noqa: B023 - used at once
-    copy_of = {i: copy for copy, part in enumerate(by_size(parts)[:copies]) for i in part.members}
+    parts = by_size(parts)
+    kept, rest = parts[:copies], [i for part in parts[copies:] for i in part.members]
+    for piece in by_size([Part([i], [fragments[i]]) for i in rest]):
+        models = by_size(kept)[:MODELS]
+        fits = [evidence(piece, copy, models) for copy in kept]
+        if fits and max(fits) > 0:
+            kept[fits.index(max(fits))] += piece
+    copy_of = {i: copy for copy, part in enumerate(by_size(kept)) for i in part.members}
     return [copy_of.get(i) for i in range(len(fragments))]
 
 
@@ -40,7 +47,20 @@ def assign_images(fragments, copies, images):
     for least in (LIKELY, -np.inf):
         models = by_size(parts)[:MODELS]
         parts = joined_images(parts, lambda a, b: evidence(a, b, models), least, images)  # noqa: B023 - used at once
-    place = {i: (copy, image) for copy, part in enumerate(by_size(parts)[:copies]) for i, image in part.members}
+    parts = by_size(parts)
+    kept, rest = parts[:copies], [i for part in parts[copies:] for i, _ in part.members]
+    for piece in by_size([Part([(i, 0)], [fragments[i]]) for i in rest]):
+        models = by_size(kept)[:MODELS]
+        fits = []
+        for copy in kept:
+            moved = [piece.moved(image, images) for image in range(len(images))]
+            scores = [evidence(part, copy, models) for part in moved]
+            best = max(range(len(moved)), key=lambda g: scores[g] + ends(moved[g], copy))
+            fits.append((scores[best], moved[best]))
+        if fits and max(score for score, _ in fits) > 0:
+            first = next(j for j, (score, _) in enumerate(fits) if score == max(s for s, _ in fits))
+            kept[first] += fits[first][1]
+    place = {i: (copy, image) for copy, part in enumerate(by_size(kept)) for i, image in part.members}
     return [place.get(i) for i in range(len(fragments))]
 
 
