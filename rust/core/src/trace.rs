@@ -11,9 +11,8 @@ pub const CIS: f64 = 2.942;
 const TOLERANCE: f64 = 0.06;
 /// Distances that Calphas two residues apart may have.
 const NEXT_BUT_ONE: [f64; 2] = [5.0, 7.3];
-/// Shares of cis peptides before proline and before others.
+/// Share of cis peptides before proline; before others, of which 0.0003 are, a misplaced Calpha is always likelier.
 const CIS_PROLINE: f64 = 0.05;
-const CIS_OTHER: f64 = 0.0003;
 /// Least deviation of distances, in Angstrom.
 const EXACT: f64 = 0.03;
 /// Rounds of corrections, and the part of the way back that the first goes; later ones go less.
@@ -66,9 +65,8 @@ fn deviation(distances: &[f64]) -> f64 {
 /// Whether cis is more likely than trans at a distance with this error.
 fn is_cis(distance: f64, next: u8, error: f64) -> bool {
     let proline = chemistry::type_of('P') == Some(usize::from(next));
-    let share = if proline { CIS_PROLINE } else { CIS_OTHER };
     let squares = (distance - TRANS).powi(2) - (distance - CIS).powi(2);
-    squares / (2.0 * error * error) + (share / (1.0 - share)).ln() > 0.0
+    proline && squares / (2.0 * error * error) + (CIS_PROLINE / (1.0 - CIS_PROLINE)).ln() > 0.0
 }
 
 /// Moves two points by equal parts until their distance is within `range`.
@@ -115,6 +113,15 @@ mod tests {
     fn short_distances_in_rough_traces_are_errors() {
         let points = zigzag(&[3.2, 4.4, 3.0, 4.6, 3.1, 4.2]);
         assert!(Trace::regular(&points, &[0; 7]).cis.iter().all(|cis| !cis));
+    }
+
+    #[test]
+    fn only_peptides_before_proline_are_cis() {
+        let mut steps = [3.8; 40];
+        (0..40).step_by(8).for_each(|i| steps[i] = CIS);
+        let points = zigzag(&steps);
+        assert!(Trace::regular(&points, &[0; 41]).cis.iter().all(|cis| !cis));
+        assert_eq!(Trace::regular(&points, &[12; 41]).cis.iter().filter(|cis| **cis).count(), 5);
     }
 
     #[test]

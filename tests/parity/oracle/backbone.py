@@ -31,9 +31,8 @@ def regular(calphas, types):
     distance = np.linalg.norm(np.diff(calphas, axis=0), axis=1)
     off = np.sort(np.abs(distance - TRANS))
     error = max(1.48 * off[len(off) // 2] if len(off) else 0, 0.03)
-    share = np.where(types[1:] == PROLINE, 0.05, 0.0003)
     squares = (distance - TRANS) ** 2 - (distance - CIS) ** 2
-    cis = squares / (2 * error**2) + np.log(share / (1 - share)) > 0
+    cis = (types[1:] == PROLINE) & (squares / (2 * error**2) + np.log(0.05 / 0.95) > 0)
     moved = calphas.copy()
     for k in range(60):
         pull = 0.1 * (1 - k / 60)
