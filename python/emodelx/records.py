@@ -190,6 +190,11 @@ class Candidates:
         """Return some of them."""
         return Candidates(self.positions[which], self.ca_score[which], self.bb_score[which], self.type_prob[which])
 
+    def joined(self, more: "Candidates") -> "Candidates":
+        """Return these and then `more`."""
+        names = ("positions", "ca_score", "bb_score", "type_prob")
+        return Candidates(*(np.concatenate([getattr(self, name), getattr(more, name)]) for name in names))
+
     def type_odds(self) -> Floats:
         """Odds of every type against a random candidate of the map; never below `ODDS_FLOOR`. Shape (n, 20)."""
         if len(self) == 0:
@@ -300,6 +305,10 @@ class Bends:
     def __len__(self) -> int:
         return len(self.log_odds)
 
+    def joined(self, more: "Bends") -> "Bends":
+        """Return these and then `more`."""
+        return Bends(np.concatenate([self.triples, more.triples]), np.concatenate([self.log_odds, more.log_odds]))
+
     def among(self, kept: NDArray[np.bool_]) -> "Bends":
         """Return the bends of candidates that are kept, numbered among these."""
         own = kept[self.triples].all(axis=1)
@@ -332,6 +341,40 @@ class Links:
         odds = np.exp(np.clip(self.bends.log_odds, -MOST_BEND, MOST_BEND)).astype(np.float32)
         before, middle, after = np.ascontiguousarray(self.bends.triples.T)
         return before, middle, after, odds
+
+
+@dataclass(frozen=True)
+class SeenBends:
+    """Candidates, the bends that they could make, and what these show.
+
+    Attributes
+    ----------
+    candidates : Candidates
+    bends : Bends
+    types : ndarray, dtype=float32, shape=(m, 20)
+        Probabilities of the amino acid in the middle, if the chain runs so.
+    shifts : ndarray, dtype=float32, shape=(m, 3)
+        From the candidate in the middle to its Calpha, in Angstrom along the axes of the map.
+    """
+
+    candidates: Candidates
+    bends: Bends
+    types: Floats
+    shifts: Floats
+
+    def __post_init__(self) -> None:
+        m = len(self.bends)
+        _require(self.types.shape == (m, 20) and self.shifts.shape == (m, 3), "every bend needs types and a shift")
+
+    def among(self, kept: NDArray[np.bool_]) -> "SeenBends":
+        """Return what is seen of candidates that are kept, numbered among these."""
+        own = kept[self.bends.triples].all(axis=1)
+        return SeenBends(self.candidates.select(kept), self.bends.among(kept), self.types[own], self.shifts[own])
+
+    def with_more(self, more: "SeenBends") -> "SeenBends":
+        """Return the candidates of `more`, of which the first are these, with the bends of both."""
+        types, shifts = np.concatenate([self.types, more.types]), np.concatenate([self.shifts, more.shifts])
+        return SeenBends(more.candidates, self.bends.joined(more.bends), types, shifts)
 
 
 @dataclass(frozen=True)

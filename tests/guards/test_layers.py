@@ -24,6 +24,7 @@ LEVELS = (
         "scenes",
         "hinges",
         "bends",
+        "settling",
         "type_evidence",
         "unexplained",
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 
@@ -11,25 +9,7 @@ from emodelx.config import RunConfig
 from emodelx.network.bends import CEILING, BendNetwork, read_bends
 from emodelx.network.device import Device
 from emodelx.network.predict import memory_of, torch_threads
-from emodelx.records import Candidates, Floats, Ints, Prediction
-
-
-class SeenBends(NamedTuple):
-    """What bends show.
-
-    Attributes
-    ----------
-    types : ndarray, dtype=float32, shape=(m, 20)
-        Probabilities of the amino acid in the middle, if the chain runs so.
-    log_odds : ndarray, dtype=float32, shape=(m,)
-        That it does.
-    shifts : ndarray, dtype=float32, shape=(m, 3)
-        From the candidate in the middle to its Calpha, in Angstrom along the axes of the map.
-    """
-
-    types: Floats
-    log_odds: Floats
-    shifts: Floats
+from emodelx.records import Bends, Candidates, Ints, Prediction, SeenBends
 
 
 def look_at_bends(
@@ -66,4 +46,5 @@ def look_at_bends(
             torch.from_numpy(a).to(device.torch) for a in (seen, positions, candidates.type_prob, triples)
         )
         read = read_bends(network.to(device.torch), volume, points, types, bends, run.progress)
-        return SeenBends(*(values.cpu().numpy() for values in read))
+        types, log_odds, shifts = (values.cpu().numpy() for values in read)
+        return SeenBends(candidates, Bends(triples, log_odds), types, shifts)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from scipy.special import logit
 
-from emodelx.records import Bends, Candidates, Floats, Ints, Points, SecondLook
+from emodelx.records import Bends, Candidates, Floats, Ints, Points, SecondLook, SeenBends
+from emodelx.settling import settle
 
-NOWHERE, END = -1.0, -2.0
-"""Log-weights of a candidate that is in no chain, and of one that is at an end, against a bend of even odds."""
-OUTSIDE, EDGE = np.exp(NOWHERE), np.exp(END)
-ROUNDS, DAMPING = 30, 0.5
-LEAST, MOST = -12.0, 6.0
-"""Bounds of the log-odds of one bend."""
-LARGEST_MESSAGE = 15.0
+SUREST = 6.0
+"""Bound of the log-odds of a bend among all others."""
 VOXEL, AROUND = 4.0, 7.2
 """Angstrom: of the grid on which candidates are counted, and the width of the Gaussian that blurs it."""
 STAY = 0.05
@@ -28,45 +24,37 @@ MOLECULE, BEST = 0.5, 99.0
 Doubles = NDArray[np.float64]
 
 
-def moved(candidates: Candidates, bends: Bends, shifts: Floats) -> Candidates:
-    """Move candidates to where their bends show the Calpha, as far as these are likely (:func:`settle`).
-
-    Parameters
-    ----------
-    candidates : Candidates
-    bends : Bends
-    shifts : ndarray, dtype=float32, shape=(m, 3)
-        From the middle candidate to its Calpha, in Angstrom.
-    """
+def moved(seen: SeenBends) -> Candidates:
+    """Move candidates to where their bends show the Calpha, as far as these are likely."""
+    candidates, bends = seen.candidates, seen.bends
     n, middle = len(candidates), bends.triples[:, 1]
     likely = settle(n, bends.triples, bends.log_odds).bends
-    total = np.column_stack([np.bincount(middle, likely * along_axis, n) for along_axis in shifts.T])
+    total = np.column_stack([np.bincount(middle, likely * along_axis, n) for along_axis in seen.shifts.T])
     weight = STAY + np.bincount(middle, likely, n)
     return replace(candidates, positions=candidates.positions + total / weight[:, None])
 
 
-def with_bends(candidates: Candidates, bends: Bends, types: Floats) -> SecondLook:
-    """Give candidates the types that their bends show and the probability to be in a chain; leave out those in noise.
+def without_noise(seen: SeenBends) -> SeenBends:
+    """Leave out candidates in noise, with their bends (:func:`in_molecule`)."""
+    candidates, bends = seen.candidates, seen.bends
+    inside = settle(len(candidates), bends.triples, bends.log_odds).inside
+    return seen.among(in_molecule(candidates.positions, inside))
+
+
+def with_bends(seen: SeenBends) -> SecondLook:
+    """Give candidates the types that their bends show and the probability to be in a chain.
 
     A candidate has the types of its most likely bends; how likely they are, every candidate tells its neighbours,
-    because it has one bend only (:func:`settle`). What is in no bend keeps the types of the first look.
-
-    Parameters
-    ----------
-    candidates : Candidates
-    bends : Bends
-    types : ndarray, dtype=float32, shape=(m, 20)
-        Of the middle candidate, if the chain runs so.
-
-    Returns
-    -------
-    SecondLook
+    because it has one bend only (:func:`emodelx.settling.settle`). What is in no bend keeps the types of the first
+    look. The log-odds of bends become the mean of what they show themselves and of what is left of it when the
+    neighbours have spoken.
     """
+    candidates, bends = seen.candidates, seen.bends
     settled = settle(len(candidates), bends.triples, bends.log_odds)
-    mixed = mixed_types(candidates.type_prob, bends.triples, types, settled.bends)
-    kept = in_molecule(candidates.positions, settled.inside)
-    seen = replace(candidates, ca_score=settled.inside.astype(np.float32), type_prob=mixed)
-    return SecondLook(seen.select(kept), bends.among(kept))
+    mixed = mixed_types(candidates.type_prob, bends.triples, seen.types, settled.bends)
+    among_all = np.clip(logit(settled.bends), -SUREST, SUREST)
+    agreed = Bends(bends.triples, ((bends.log_odds + among_all) / 2).astype(np.float32))
+    return SecondLook(replace(candidates, ca_score=settled.inside.astype(np.float32), type_prob=mixed), agreed)
 
 
 def in_molecule(positions: Points, inside: Doubles) -> NDArray[np.bool_]:
@@ -94,114 +82,6 @@ def in_molecule(positions: Points, inside: Doubles) -> NDArray[np.bool_]:
     )
     around = total / count
     return around >= MOLECULE * np.percentile(around, BEST)
-
-
-@dataclass(frozen=True)
-class _Messages:
-    """What the candidates tell each other about steps from one to the next, as log-odds.
-
-    `onward` is told by the one that a step comes from, `back` by the one that it goes to.
-    """
-
-    onward: Doubles
-    back: Doubles
-
-
-class Settled(NamedTuple):
-    """Probabilities of the bends, and of the candidates to be in a chain."""
-
-    bends: Doubles
-    inside: Doubles
-
-
-def settle(n: int, triples: Ints, log_odds: Floats) -> Settled:
-    """Find how likely every bend is, when a candidate has one at most and neighbours must agree on the step between.
-
-    Belief propagation: every candidate sums over its bends, over being an end and over being in no chain, with what
-    its neighbours think of the steps that these take, and tells its neighbours what it thinks of the step to them.
-
-    Parameters
-    ----------
-    n : int
-        Number of candidates.
-    triples : ndarray, dtype=int64, shape=(m, 3)
-    log_odds : ndarray, dtype=float32, shape=(m,)
-
-    Returns
-    -------
-    Settled
-        Of shapes (m,) and (n,); the bends of a middle candidate sum to 1 at most.
-    """
-    graph = _Steps.of(n, triples)
-    weight = np.exp(np.clip(log_odds.astype(np.float64), LEAST, MOST))
-    told = _Messages(np.zeros(len(graph.steps)), np.zeros(len(graph.steps)))
-    for _ in range(ROUNDS):
-        onward, back = graph.answers(weight, told)
-        told = _Messages(_damped(told.onward, onward), _damped(told.back, back))
-    sums = graph.sums(weight, told)
-    return Settled(sums.bends / sums.here[graph.middle], 1 - OUTSIDE / sums.here)
-
-
-class _Sums(NamedTuple):
-    """Weights of bends, of steps as the last and as the first of a chain, and of all that a candidate can be."""
-
-    bends: Doubles
-    last: Doubles
-    first: Doubles
-    here: Doubles
-
-
-@dataclass(frozen=True)
-class _Steps:
-    """Steps from one candidate to the next, the bends that they lead into and out of, and the same steps backward."""
-
-    n: int
-    middle: Ints
-    steps: Ints
-    into: Ints
-    out_of: Ints
-    reverse: Ints
-
-    @classmethod
-    def of(cls, n: int, triples: Ints) -> _Steps:
-        """Find the steps of bends."""
-        ends = np.concatenate([triples[:, :2], triples[:, 1:]])
-        steps, index = np.unique(ends, axis=0, return_inverse=True)
-        into, out_of = np.split(index.reshape(-1), 2)
-        place = {(a, b): i for i, (a, b) in enumerate(steps.tolist())}
-        reverse = np.array([place.get((b, a), -1) for a, b in steps.tolist()], np.int64)
-        return cls(n, triples[:, 1], steps, into, out_of, reverse)
-
-    def sums(self, weight: Doubles, told: _Messages) -> _Sums:
-        """What every candidate can be, as its neighbours see it."""
-        onward, back = np.exp(told.onward), np.exp(told.back)
-        bends, last, first = weight * onward[self.into] * back[self.out_of], EDGE * onward, EDGE * back
-        ends = np.bincount(self.steps[:, 1], last, self.n) + np.bincount(self.steps[:, 0], first, self.n)
-        return _Sums(bends, last, first, OUTSIDE + ends + np.bincount(self.middle, bends, self.n))
-
-    def answers(self, weight: Doubles, told: _Messages) -> tuple[Doubles, Doubles]:
-        """Log-odds of every step, against none either way: told by where it begins, and by where it goes."""
-        bends, last, first, here = self.sums(weight, told)
-        count = len(self.steps)
-        leaves = np.bincount(self.out_of, bends, count) + first
-        comes = np.bincount(self.into, bends, count) + last
-        # The same two candidates cannot follow each other both ways: "not this step" leaves the other way out as well.
-        leaves_back, comes_back = (np.where(self.reverse < 0, 0, sums[self.reverse]) for sums in (leaves, comes))
-        onward = EDGE + np.bincount(self.out_of, weight * np.exp(told.onward)[self.into], count)
-        back = EDGE + np.bincount(self.into, weight * np.exp(told.back)[self.out_of], count)
-        return (
-            _log_odds(onward, here[self.steps[:, 0]] - leaves - comes_back),
-            _log_odds(back, here[self.steps[:, 1]] - comes - leaves_back),
-        )
-
-
-def _log_odds(taken: Doubles, left: Doubles) -> Doubles:
-    """Of a step, from the sums over what takes it and what does not."""
-    return np.clip(np.log(taken) - np.log(np.maximum(left, 1e-12)), -LARGEST_MESSAGE, LARGEST_MESSAGE)
-
-
-def _damped(old: Doubles, new: Doubles) -> Doubles:
-    return DAMPING * old + (1 - DAMPING) * new
 
 
 def mixed_types(first: Floats, triples: Ints, types: Floats, likely: Doubles) -> Floats:

@@ -17,9 +17,10 @@ from emodelx.network.device import Device
 from emodelx.network.normalise import PAPER
 from emodelx.network.unet import NetworkConfig, build_network
 from emodelx.network.weights import WeightsInfo, save_weights
-from emodelx.records import Bends, Candidates, Prediction
+from emodelx.records import Bends, Candidates, Prediction, SeenBends
 from emodelx.second_look import look_again
-from emodelx.stages.bends import END, LEAST, MOST, NOWHERE, STAY, in_molecule, mixed_types, moved, settle, with_bends
+from emodelx.settling import END, LEAST, MOST, NOWHERE, settle
+from emodelx.stages.bends import STAY, in_molecule, mixed_types, moved, with_bends, without_noise
 
 RUN = RunConfig(threads=1)
 CPU = Device(torch.device("cpu"), "CPU", False)
@@ -231,7 +232,8 @@ def test_candidates_move_as_their_likely_bends_say(seed):
     bends = Bends(triples, random_log_odds(len(triples), seed))
     shifts = rng.normal(0, 1, (len(triples), 3)).astype(np.float32)
     ones = np.ones(15, np.float32)
-    found = moved(Candidates(points, ones, ones, random_types(15)), bends, shifts).positions
+    candidates = Candidates(points, ones, ones, random_types(15))
+    found = moved(SeenBends(candidates, bends, random_types(len(triples)), shifts)).positions
     likely = settle(15, bends.triples, bends.log_odds).bends
     for k in range(15):
         np.testing.assert_allclose(found[k], slow_move(points[k], k, bends, shifts, likely), atol=1e-6)
@@ -248,7 +250,8 @@ def test_a_displaced_chain_moves_back_and_strangers_stay():
     shifts = np.where((triples[:, 1] < 30)[:, None], chain[triples[:, 1] % 30] - off[triples[:, 1]], 9.0)
     ones = np.ones(31, np.float32)
     bends = Bends(triples, np.where(true, 4.0, -8.0).astype(np.float32))
-    found = moved(Candidates(off, ones, ones, random_types(31)), bends, shifts.astype(np.float32)).positions
+    candidates = Candidates(off, ones, ones, random_types(31))
+    found = moved(SeenBends(candidates, bends, random_types(len(triples)), shifts.astype(np.float32))).positions
     left = np.linalg.norm(found[1:29] - chain[1:29], axis=1) / np.linalg.norm(off[1:29] - chain[1:29], axis=1)
     assert left.max() < 0.1
     assert np.linalg.norm(found[30] - stranger[0]) < 0.5
@@ -277,7 +280,8 @@ def test_candidates_in_noise_are_left_out_with_their_bends():
     ones = np.ones(100, np.float32)
     candidates = Candidates(points, ones, ones, random_types(100))
     bends = Bends(triples, np.where(true, 5.0, -5.0).astype(np.float32))
-    look = with_bends(candidates, bends, random_types(len(triples), seed=1))
+    shifts = np.zeros((len(triples), 3), np.float32)
+    look = with_bends(without_noise(SeenBends(candidates, bends, random_types(len(triples), seed=1), shifts)))
     np.testing.assert_array_equal(look.candidates.positions, chain)
     assert look.candidates.ca_score.dtype == np.float32
     assert look.candidates.ca_score[2:-2].min() > 0.9, "they are in the chain"
@@ -397,4 +401,6 @@ def test_progress_is_told(sharp):
     told = []
     run = RunConfig(threads=1, progress=lambda *counts: told.append(counts))
     count = len(log_odds(*planted(), sharp, run))
-    assert told == [(count, count)] * 3, "twice to move, and once to read"
+    assert told[:2] == [(count, count)] * 2, "once to move, and once to see what is missing"
+    assert told[-1] == (count, count), "and once to read"
+    assert all(done == total for done, total in told)
