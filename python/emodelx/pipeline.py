@@ -308,7 +308,8 @@ def run_stages(config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile
     found = look.part("candidates")
     links = stepper.step("links", link_candidates, found, prediction, config.links)
     with_bends = Kept(replace(links.record, bends=look.record.bends), digest(links.key, look.key))
-    graph = Graph(prediction, found, with_bends, _density(inputs, sources))
+    agreed = Kept(replace(links.record, bends=look.record.agreed), digest(links.key, look.key, "agreed"))
+    graph = Graph(prediction, found, agreed, _density(inputs, sources))
     if config.no_sequence:
         paths = stepper.step("paths", trace_chains, found, with_bends, config.paths)
         return Traced(prediction, found.record, _rated_paths(config, paths, prediction, stepper))

@@ -386,10 +386,14 @@ class SecondLook:
     candidates : Candidates
     bends : Bends or None
         None where the map was not looked at a second time.
+    agreed : Bends or None
+        The same bends, with log-odds that also tell what their neighbours think of them: sequences are walked along
+        these. Whoever lets neighbours speak takes `bends`.
     """
 
     candidates: Candidates
     bends: Bends | None = None
+    agreed: Bends | None = None
 
 
 @dataclass(frozen=True)

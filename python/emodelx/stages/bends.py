@@ -46,15 +46,16 @@ def with_bends(seen: SeenBends) -> SecondLook:
 
     A candidate has the types of its most likely bends; how likely they are, every candidate tells its neighbours,
     because it has one bend only (:func:`emodelx.settling.settle`). What is in no bend keeps the types of the first
-    look. The log-odds of bends become the mean of what they show themselves and of what is left of it when the
-    neighbours have spoken.
+    look. Agreed log-odds of a bend are the mean of what it shows itself and of what is left of it when the neighbours
+    have spoken.
     """
     candidates, bends = seen.candidates, seen.bends
     settled = settle(len(candidates), bends.triples, bends.log_odds)
     mixed = mixed_types(candidates.type_prob, bends.triples, seen.types, settled.bends)
     among_all = np.clip(logit(settled.bends), -SUREST, SUREST)
     agreed = Bends(bends.triples, ((bends.log_odds + among_all) / 2).astype(np.float32))
-    return SecondLook(replace(candidates, ca_score=settled.inside.astype(np.float32), type_prob=mixed), agreed)
+    read = replace(candidates, ca_score=settled.inside.astype(np.float32), type_prob=mixed)
+    return SecondLook(read, bends, agreed)
 
 
 def in_molecule(positions: Points, inside: Doubles) -> NDArray[np.bool_]:

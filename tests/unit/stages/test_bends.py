@@ -293,6 +293,29 @@ def test_candidates_in_noise_are_left_out_with_their_bends():
     np.testing.assert_array_equal(look.bends.log_odds > 0, forward)
 
 
+def test_agreed_log_odds_are_half_what_the_neighbours_leave():
+    """Of two bends that exclude each other, the one that the chain goes on from gains, and the other one loses."""
+    points, ones = np.concatenate([helix(12), helix(12)[[7]] + [1.5, 2.0, 1.0]]), np.ones(13, np.float32)
+    forward = [(k, k + 1, k + 2) for k in range(10)]
+    triples = np.array([*forward, (4, 5, 12)])
+    shown = np.array([2.0] * 10 + [2.5], np.float32)
+    seen = SeenBends(
+        Candidates(points, ones, ones, random_types(13)),
+        Bends(triples, shown),
+        random_types(11),
+        np.zeros((11, 3), np.float32),
+    )
+    look = with_bends(seen)
+    assert look.bends is seen.bends
+    assert look.agreed is not None
+    np.testing.assert_array_equal(look.agreed.triples, triples)
+    likely = settle(13, triples, shown).bends
+    expected = (shown + np.clip(np.log(likely / (1 - likely)), -6, 6)) / 2
+    np.testing.assert_allclose(look.agreed.log_odds, expected, atol=1e-4)
+    assert look.agreed.log_odds[4] > 1.5
+    assert look.agreed.log_odds[10] < 0.5
+
+
 def planted(length=10):
     """Candidates on a helix in a map with density."""
     rng = np.random.default_rng(0)
