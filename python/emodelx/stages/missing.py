@@ -72,9 +72,9 @@ def places_between(seen: SeenBends, prediction: Prediction, run: RunConfig) -> P
     circles = _circles(points[ends[:, 0]], points[ends[:, 1]])
     main_chain = prediction.bb_prob.ravel()[_voxels(circles, prediction)]
     brightest = np.argsort(-main_chain, axis=1, kind="stable")[:, :BRIGHTEST]
-    circle, place = np.arange(len(ends))[:, None], brightest
-    shown = main_chain[circle, place] > LEAST_MAIN_CHAIN
-    places, ends = circles[circle, place][shown], np.repeat(ends, shown.sum(axis=1), axis=0)
+    shown = np.take_along_axis(main_chain, brightest, axis=1) > LEAST_MAIN_CHAIN
+    places = np.take_along_axis(circles, brightest[:, :, None], axis=1)[shown]
+    ends = np.repeat(ends, shown.sum(axis=1), axis=0)
     alone = KDTree(points).query(places)[0] > APART if len(places) else np.zeros(0, bool)
     return _as_places(seen.candidates, places[alone], ends[alone], prediction, run)
 
