@@ -1,4 +1,4 @@
-"""Candidates that the first network missed: places between two others from which both bends look right.
+"""Candidates that the first network missed: places between two others that the chain runs through.
 
 The first network merges neighbouring Calphas of weak maps into one peak, or sees none. But two candidates that lie as
 far apart as every second residue of a chain leave a circle of places for the one between, and the second network
