@@ -1,9 +1,11 @@
 """Build every map of a folder of real maps with reference models, and write the table of `docs/accuracy.md`.
 
-Usage: python benches/real_maps.py MAPS_FOLDER OUTPUT_FOLDER [--weights FILE] [--given-resolution] [--only EMDB ...]
+Usage: python benches/real_maps.py MAPS_FOLDER OUTPUT_FOLDER [--weights FILE] [--volumes FOLDER] [--given-resolution]
+       [--only EMDB ...]
 
 The folder holds `manifest.csv` (columns emdb, resolution, map, model, fasta), as described in docs/accuracy.md. Every
-map is built in a process of its own, so that time and memory are its own.
+map is built in a process of its own, so that time and memory are its own. `--volumes` holds what another network says
+of the maps, `<emdb>.npz`.
 """
 
 import argparse
@@ -26,11 +28,12 @@ from emodelx.errors import EmodelxError, NothingBuildableError
 from emodelx.inputs import Reader
 from emodelx.io.atoms import read_model
 from emodelx.io.maps import read_map
+from emodelx.io.predictions import read_prediction
 from emodelx.io.sequences import read_sequences
 from emodelx.io.structures import CalphaChain, read_calphas
 from emodelx.machine import peak_memory
 from emodelx.network.device import Device, choose_device
-from emodelx.network.predict import read_density
+from emodelx.network.predict import read_density, with_density
 from emodelx.network.weights import find_weights
 from emodelx.pipeline import BuildResult
 from emodelx.records import Candidates, Points, Prediction
@@ -124,16 +127,18 @@ def type_ranks(true: Points, types: np.ndarray, prediction: Prediction) -> np.nd
     return rank[types >= 0]
 
 
-def run_map(row: dict[str, str], maps: Path, output: Path, weights: str | None, given_resolution: bool) -> dict:
+def run_map(row: dict[str, str], options: argparse.Namespace) -> dict:
     """Build one map and return its row of the table."""
+    maps: Path = options.maps
     reference = read_calphas(maps / row["model"])
     facts = {"emdb": row["emdb"], "resolution": float(row["resolution"])}
     config = BuildConfig(
         map=maps / row["map"],
         fasta=maps / row["fasta"],
-        output=output / f"emd_{row['emdb']}",
-        weights=weights,
-        resolution=float(row["resolution"]) if given_resolution else None,
+        prediction=options.volumes / f"{row['emdb']}.npz" if options.volumes else None,
+        output=options.output / f"emd_{row['emdb']}",
+        weights=options.weights,
+        resolution=float(row["resolution"]) if options.given_resolution else None,
     )
     wall, cpu = time.perf_counter(), time.process_time()
     try:
@@ -166,7 +171,11 @@ def read_again(config: BuildConfig, reference: Sequence[CalphaChain]) -> Reading
     assert config.map is not None
     assert config.fasta is not None
     weights, device = find_weights(config.weights), choose_device(config.device)
-    prediction = read_density(read_map(config.map).density, weights, device, config.resolution, TYPED)
+    density = read_map(config.map).density
+    if config.prediction is None:
+        prediction = read_density(density, weights, device, config.resolution, TYPED)
+    else:
+        prediction = with_density(read_prediction(config.prediction), density, weights, config.resolution)
     found = looked_again(propose_candidates(prediction, config.candidates, config.run), prediction, weights, device)
     return read_against(reference, correct_composition(found, read_sequences(config.fasta).sequences), prediction)
 
@@ -222,6 +231,7 @@ def main() -> None:
     parser.add_argument("maps", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--weights")
+    parser.add_argument("--volumes", type=Path, help="predictions of another network")
     parser.add_argument("--given-resolution", action="store_true", help="pass the manifest's resolution to the build")
     parser.add_argument("--only", nargs="*")
     options = parser.parse_args()
@@ -231,8 +241,7 @@ def main() -> None:
     results = []
     for row in sorted(rows, key=lambda row: float(row["resolution"])):
         with spawn.Pool(1) as pool:
-            task = (row, options.maps, options.output, options.weights, options.given_resolution)
-            results.append(pool.apply(run_map, task))
+            results.append(pool.apply(run_map, (row, options)))
         print(json.dumps(results[-1]), flush=True)
     for columns in TABLES:
         print(f"\n{table(results, columns)}")

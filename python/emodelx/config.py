@@ -309,7 +309,7 @@ class BuildConfig:
     """Trace chains without sequences, instead of `fasta`."""
     map: Path | None = None
     prediction: Path | None = None
-    """Probabilities of `emodelx predict` or of another network, instead of a map."""
+    """Probabilities of `emodelx predict` or of another network; with `map`, of that map."""
     mask: Path | None = None
     weights: str | None = None
     device: str = "auto"
@@ -352,12 +352,12 @@ class BuildConfig:
             object.__setattr__(self, "symmetry", group_name(self.symmetry))
         if self.no_sequence:
             self._refuse_what_needs_sequences()
-        if (self.map is None) == (self.prediction is None):
-            raise InputError("give either --map or --prediction: a build starts from one of the two")
+        if self.map is None and self.prediction is None:
+            raise InputError("give --map, --prediction, or both: a build starts from a map or from its probabilities")
         if self.bfactor is Column.ADP and (self.map is None or self.no_sequence):
             raise InputError("--bfactor adp needs --map and --fasta: B factors are fitted to all atoms in a map")
-        if self.mask is not None and self.map is None:
-            raise InputError("--mask needs --map: a prediction was masked when it was made")
+        if self.mask is not None and self.prediction is not None:
+            raise InputError("--mask contradicts --prediction: a prediction was masked when it was made")
         if self.resolution is not None and not RESOLUTION_RANGE[0] <= self.resolution <= RESOLUTION_RANGE[1]:
             low, high = RESOLUTION_RANGE
             raise InputError(f"--resolution {self.resolution:g}: give Angstrom between {low:g} and {high:g}")

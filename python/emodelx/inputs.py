@@ -54,11 +54,11 @@ class Inputs:
     sequences : SequenceFile
         Without sequences when chains are traced without.
     map : MapFile or None
-        With `mask` and `reader`, when the build starts from a map.
+        What the build starts from, with `mask` and `reader`; or what the prediction is of.
     mask : ndarray or None, dtype=float32, shape of the map
         0 outside, 1 inside.
     reader : Reader or None
-        Also for a second look at a prediction that holds the map.
+        Also for a second look at a prediction, where the map is known.
     prediction : Prediction or None
         When the build starts from one.
     templates : TemplateSet
@@ -126,20 +126,30 @@ def read_inputs(config: BuildConfig) -> Inputs:
     check_output(config)
     require_engine(config.refine_with)
     sequences = read_sequences(config.fasta, config.copies) if config.fasta else SequenceFile((), (), ())
-    if config.prediction is not None:
-        prediction = read_prediction(config.prediction)
-        reader = None if prediction.density is None else _choose_reader(config)
-        inputs = Inputs(sequences, reader=reader, prediction=prediction)
-    else:
-        assert config.map is not None
-        reader = _choose_reader(config)
-        found = read_map(config.map)
-        check_voxel_size(found.density.spacing)
-        mask = read_mask(config.mask, found.density) if config.mask else None
-        inputs = Inputs(sequences, found, mask, reader)
-    inputs = _with_templates(config, inputs)
+    prediction = read_prediction(config.prediction) if config.prediction else None
+    known = config.map is not None or (prediction is not None and prediction.density is not None)
+    reader = _choose_reader(config) if known else None
+    found = _read_map(config.map, prediction) if config.map else None
+    mask = read_mask(config.mask, found.density) if config.mask and found else None
+    inputs = _with_templates(config, Inputs(sequences, found, mask, reader, prediction))
     _check_room(config, inputs)
     return inputs
+
+
+def _read_map(path: Path, prediction: Prediction | None) -> MapFile:
+    """The map, in which the prediction must lie."""
+    found = read_map(path)
+    check_voxel_size(found.density.spacing)
+    if prediction is not None:
+        corner = found.density.origin + found.density.spacing * (np.array(found.density.values.shape) - 1)
+        middle = prediction.origin + (np.array(prediction.ca_prob.shape) - 1) / 2
+        if (middle < found.density.origin).any() or (middle > corner).any():
+            where, origin = (", ".join(f"{x:.0f}" for x in point) for point in (middle, found.density.origin))
+            raise InputError(
+                f"{path}: the prediction lies around {where}, outside of this map, which begins at {origin}; "
+                "give the map that it was made from"
+            )
+    return found
 
 
 def _with_templates(config: BuildConfig, inputs: Inputs) -> Inputs:

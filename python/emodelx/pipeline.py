@@ -102,7 +102,7 @@ CAUSES = (
 TEMPLATES_HELP = "a predicted structure (--template) often makes a weak map readable"
 UNEXPLAINED = "unexplained-"
 """Before the names of the steps that build what the sequences do not explain."""
-MAP_ROLES = ("map", "mask", "weights")
+MAP_ROLES = ("map", "mask", "weights", "prediction")
 """Inputs that the prediction depends on."""
 LOW_COMPLETENESS = 0.3
 """A model with less of the expected residues than this comes with a warning."""
@@ -661,12 +661,25 @@ def _prediction(
     config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper
 ) -> Kept[Prediction]:
     """Return what the network says: given by the user, or read from the map."""
-    if inputs.prediction is not None:
+    if inputs.prediction is not None and inputs.map is None:
         return Kept(inputs.prediction, sources["prediction"].sha256)
     key = digest(*(file.sha256 for role, file in sources.items() if role in MAP_ROLES))
-    read = stepper.step("prediction", _read_map, Kept(inputs, key), config.resolution, config.reading)
+    if inputs.prediction is not None:
+        read = stepper.step("prediction", _with_map, Kept(inputs, key), config.resolution)
+    else:
+        read = stepper.step("prediction", _read_map, Kept(inputs, key), config.resolution, config.reading)
     stepper.progress.note(resolution_line(read.record, config.resolution))
     return read
+
+
+def _with_map(inputs: Inputs, resolution: float | None, run: RunConfig) -> Prediction:
+    """The given prediction, and the map that it is of."""
+    from emodelx.network.predict import with_density  # torch takes seconds to load
+
+    assert inputs.map is not None
+    assert inputs.reader is not None
+    assert inputs.prediction is not None
+    return with_density(inputs.prediction, inputs.map.density, inputs.reader.weights, resolution, run)
 
 
 def _template_key(config: BuildConfig, sources: dict[str, InputFile]) -> str:

@@ -39,6 +39,7 @@ import json
 import re
 import struct
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ from safetensors.numpy import save_file
 from emodelx.cli.app import main
 from emodelx.errors import NothingBuildableError
 from emodelx.io.maps import write_map
+from emodelx.io.predictions import read_prediction, write_prediction
 from emodelx.network.normalise import PAPER
 from emodelx.network.unet import NetworkConfig, build_network
 from emodelx.network.weights import WeightsInfo, save_weights
@@ -157,15 +159,18 @@ def test_search_names_what_is_wrong(refused, good, tmp_path):
 
 
 def test_35_map_or_prediction_is_required(refused, good):
-    refused(["build", "-f", good["fasta"], "-o", "out"], INPUT, "--map or --prediction")
+    refused(["build", "-f", good["fasta"], "-o", "out"], INPUT, "give --map, --prediction, or both")
 
 
-def test_map_and_prediction_contradict_each_other(refused, from_prediction, good):
-    refused([*from_prediction, "-v", good["map"]], INPUT, "either --map or --prediction")
+def test_a_prediction_of_another_map_is_refused(refused, from_prediction, good, tmp_path):
+    prediction = read_prediction(good["prediction"])
+    write_prediction(tmp_path / "away.npz", replace(prediction, origin=prediction.origin + 500))
+    words = with_option(from_prediction, "--prediction", "away.npz")
+    refused([*words, "-v", good["map"]], INPUT, "outside of this map", "give the map that it was made from")
 
 
-def test_a_mask_needs_a_map(refused, from_prediction, good):
-    refused([*from_prediction, "-m", good["map"]], INPUT, "--mask needs --map")
+def test_a_mask_contradicts_a_prediction(refused, from_prediction, good):
+    refused([*from_prediction, "-m", good["map"]], INPUT, "--mask contradicts --prediction")
 
 
 @pytest.mark.parametrize("value", ["0", "-3", "400", "nan"])

@@ -64,6 +64,18 @@ def test_the_example_script_builds_the_same(run, tmp_path):
     assert (tmp_path / "model" / "model.cif").read_bytes() == (folder / "model" / "model.cif").read_bytes()
 
 
+def test_probabilities_alone_build_the_same_with_their_map(run, emodelx, tmp_path):
+    folder, _ = run
+    done = emodelx("predict", "-v", folder / "example.mrc", "-o", tmp_path / "whole.npz")
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "whole.npz") as arrays:
+        np.savez(tmp_path / "plain.npz", **{name: arrays[name] for name in arrays.files if name != "density"})
+    words = ["--prediction", tmp_path / "plain.npz", "-v", folder / "example.mrc", "-f", folder / "example.fasta"]
+    done = emodelx("build", *words, "-o", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model" / "model.cif").read_bytes() == (folder / "model" / "model.cif").read_bytes()
+
+
 def test_the_hand_of_the_map_is_told(run, emodelx, tmp_path):
     folder, done = run
     assert "mirror image" not in done.stdout + done.stderr

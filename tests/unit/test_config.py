@@ -17,9 +17,8 @@ def test_strings_become_paths_and_the_folder_names_the_model():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "either --map or --prediction"),
-        ({"map": "m", "prediction": "p"}, "either --map or --prediction"),
-        ({"prediction": "p", "mask": "m"}, "--mask needs --map"),
+        ({}, "give --map, --prediction, or both"),
+        ({"map": "m", "prediction": "p", "mask": "m"}, "--mask contradicts --prediction"),
         ({"prediction": "p", "bfactor": "adp"}, "--bfactor adp needs --map"),
         ({"map": "m", "bfactor": "plddt"}, "--bfactor plddt: give one of confidence, adp"),
         ({"map": "m", "refine_with": "coot"}, "--refine-with coot: give one of builtin, openmm"),

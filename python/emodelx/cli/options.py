@@ -21,7 +21,11 @@ Output = Annotated[
 ]
 Prediction = Annotated[
     Path | None,
-    typer.Option("--prediction", metavar="NPZ", help="Start from the file of 'emodelx predict' instead of a map."),
+    typer.Option(
+        "--prediction",
+        metavar="NPZ",
+        help="Start from the file of 'emodelx predict' or of another network; best with its --map.",
+    ),
 ]
 Mask = Annotated[
     Path | None, typer.Option("--mask", "-m", metavar="MASK", help="Soft mask, 0 to 1; nothing is built outside.")

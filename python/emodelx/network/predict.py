@@ -26,10 +26,10 @@ from emodelx.network.bends import CEILING
 from emodelx.network.device import Device
 from emodelx.network.normalise import NormalisationRule, estimate_resolution, normalise
 from emodelx.network.orientations import orientations, read_in
-from emodelx.network.resample import to_working_grid
+from emodelx.network.resample import on_grid, to_working_grid
 from emodelx.network.tiling import TilePlan
 from emodelx.network.unet import Cascade, Reading, Trunk, read_logits
-from emodelx.network.weights import WeightsInfo, load_weights
+from emodelx.network.weights import WeightsInfo, load_weights, read_info
 from emodelx.records import DensityMap, Floats, Ints, Prediction
 
 SMOOTHING = 4
@@ -104,10 +104,53 @@ def read_density(
     if info.bends is None:
         grid, used = prepare(density, rule, resolution, run)
         return replace(predict(grid, network, info, device, config, run), resolution=used)
-    whole, used = prepare(density, replace(rule, ceiling=max(rule.ceiling, CEILING)), resolution, run)
+    whole, used = prepare(density, for_both(rule), resolution, run)
     grid = replace(whole, values=np.minimum(whole.values, np.float32(rule.ceiling)))
     read = predict(grid, network, info, device, config, run)
     return replace(read, resolution=used, density=np.minimum(whole.values, np.float32(CEILING)))
+
+
+def for_both(rule: NormalisationRule) -> NormalisationRule:
+    """Return the rule that keeps the values which the second network sees, beyond those of the first."""
+    return replace(rule, ceiling=max(rule.ceiling, CEILING))
+
+
+def with_density(
+    prediction: Prediction,
+    density: DensityMap,
+    weights: Path,
+    resolution: float | None = None,
+    run: RunConfig = DEFAULT_RUN,
+) -> Prediction:
+    """Give what another network says of a map the map itself, as the second network looks at it.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        One that holds its density keeps it.
+    density : DensityMap
+        As read from its file.
+    weights : Path
+        A weights file; a rule to normalise by, and the second network.
+    resolution : float, optional
+        In Angstrom; estimated from the map when None.
+    run : RunConfig
+
+    Returns
+    -------
+    Prediction
+        With the resolution, and the density on its own grid: interpolated, 0 outside of the map.
+
+    Raises
+    ------
+    WeightsError
+        When the weights cannot be used.
+    """
+    whole, used = prepare(density, for_both(read_info(weights).normalisation), resolution, run)
+    if prediction.density is not None:
+        return replace(prediction, resolution=used)
+    values = on_grid(whole, prediction.origin, prediction.ca_prob.shape)
+    return replace(prediction, resolution=used, density=np.minimum(values, np.float32(CEILING)))
 
 
 def prepare(

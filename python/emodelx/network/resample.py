@@ -6,12 +6,14 @@ otherwise fold back as false detail. Both are linear and separable, so that each
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array
 
 from emodelx.errors import InputError
-from emodelx.records import DensityMap
+from emodelx.records import DensityMap, Floats, Points
 
 FINEST, COARSEST = 0.3, 3.0
 """Voxel sizes in Angstrom between which a map is worth reading."""
@@ -49,13 +51,30 @@ def to_working_grid(density: DensityMap) -> DensityMap:
     if np.allclose(density.spacing, 1, rtol=0, atol=SAME):
         return density
     sizes = list(zip(density.values.shape, density.spacing, strict=True))
-    along_x, along_y, along_z = (_axis_operator(n, s) for n, s in sizes)
     shape = tuple(_working_size(n, s) for n, s in sizes)
-    planes = np.empty((len(density.values), *shape[1:]), np.float32)
-    for plane, values in zip(planes, density.values, strict=True):
-        plane[:] = along_y @ (values @ along_z.T)
-    values = (along_x @ planes.reshape(len(planes), -1)).reshape(shape)
+    values = _along_axes(density.values, [_axis_operator(n, s) for n, s in sizes], shape)
     return DensityMap(values, density.origin, np.ones(3))
+
+
+def on_grid(density: DensityMap, origin: Points, shape: tuple[int, ...]) -> Floats:
+    """Values of a map at the voxels of another grid of the same spacing.
+
+    Parameters
+    ----------
+    density : DensityMap
+    origin : ndarray, shape=(3,)
+        Angstrom; centre of the first voxel of the grid.
+    shape : tuple of int
+        Of the grid.
+
+    Returns
+    -------
+    ndarray, dtype=float32
+        Interpolated linearly; 0 outside of the map.
+    """
+    first = (origin - density.origin) / density.spacing
+    sizes = zip(density.values.shape, first, shape, strict=True)
+    return _along_axes(density.values, [_between(size, start, count) for size, start, count in sizes], shape)
 
 
 def check_voxel_size(spacing: NDArray[np.float64]) -> None:
@@ -79,6 +98,15 @@ def check_voxel_size(spacing: NDArray[np.float64]) -> None:
         )
 
 
+def _along_axes(values: Floats, operators: Sequence[csr_array], shape: tuple[int, ...]) -> Floats:
+    """Multiply every axis of a volume by its matrix; `shape` is that of the result."""
+    along_x, along_y, along_z = operators
+    planes = np.empty((len(values), *shape[1:]), np.float32)
+    for plane, section in zip(planes, values, strict=True):
+        plane[:] = along_y @ (section @ along_z.T)
+    return (along_x @ planes.reshape(len(planes), -1)).reshape(shape)
+
+
 def _axis_operator(size: int, spacing: float) -> csr_array:
     """Matrix from `size` voxels of `spacing` A to the voxels at 0, 1, 2 ... A; its rows sum to 1."""
     interpolation = _interpolation(size, spacing)
@@ -92,10 +120,22 @@ def _working_size(size: int, spacing: float) -> int:
 
 def _interpolation(size: int, spacing: float) -> csr_array:
     """Linear interpolation at 0, 1, 2 ... A."""
-    rows = np.arange(_working_size(size, spacing))
-    left = np.minimum((rows / spacing).astype(np.int64), max(size - 2, 0))
+    return _at(np.arange(_working_size(size, spacing)) / spacing, size)
+
+
+def _between(size: int, first: float, count: int) -> csr_array:
+    """Linear interpolation at `count` places, one voxel apart; 0 outside of the voxels."""
+    places = first + np.arange(count)
+    outside = (places < 0) | (places > size - 1)
+    return diags_array(np.where(outside, np.float32(0), np.float32(1))) @ _at(places.clip(0, size - 1), size)
+
+
+def _at(places: NDArray[np.float64], size: int) -> csr_array:
+    """Linear interpolation at places within `size` voxels, and less than a voxel beyond the last."""
+    rows = np.arange(len(places))
+    left = np.minimum(places.astype(np.int64), max(size - 2, 0))
     right = np.minimum(left + 1, size - 1)
-    part = (rows / spacing - left).clip(0, 1)
+    part = (places - left).clip(0, 1)
     return _matrix(np.tile(rows, 2), np.concatenate([left, right]), np.concatenate([1 - part, part]), (len(rows), size))
 
 

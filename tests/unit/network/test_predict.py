@@ -20,7 +20,7 @@ from emodelx.network.bends import CEILING, BendConfig, BendNetwork
 from emodelx.network.device import Device
 from emodelx.network.normalise import PAPER, SPECTRUM, normalise
 from emodelx.network.orientations import orientations
-from emodelx.network.predict import CAUTION, Stitcher, masked, predict, read_density, read_tiles
+from emodelx.network.predict import CAUTION, Stitcher, masked, predict, read_density, read_tiles, with_density
 from emodelx.network.resample import to_working_grid
 from emodelx.network.tiling import TilePlan
 from emodelx.network.unet import Logits, NetworkConfig, Reading, build_network, read_logits
@@ -309,6 +309,24 @@ def test_the_prediction_tells_its_resolution(network, tmp_path, monkeypatch, rul
     monkeypatch.setattr("emodelx.network.predict.estimate_resolution", lambda _: 2.5)
     save_weights(tmp_path / "w.safetensors", network, WeightsInfo(SMALL, rule, window=16))
     assert read_density(on_grid(random_map((16, 16, 16))), tmp_path / "w.safetensors", CPU, given).resolution == found
+
+
+def test_a_prediction_gets_its_map_on_its_own_grid(network, tmp_path):
+    values = np.pad(random_map((16, 16, 16)) ** 12, 2)
+    info = replace(INFO, normalisation=replace(PAPER, percentile=90.0, ceiling=1.0))
+    save_weights(tmp_path / "w.safetensors", network, info, bends=BendNetwork(BendConfig(width=4, hidden=8)))
+    density = on_grid(values, (5.0, 6.0, 7.0))
+    whole = read_density(density, tmp_path / "w.safetensors", CPU, config=EVERY_WINDOW)
+    bare = replace(whole, density=None)
+    np.testing.assert_array_equal(with_density(bare, density, tmp_path / "w.safetensors").density, whole.density)
+    here = np.s_[3:9, 2:, :7]
+    cut = {"ca_prob": whole.ca_prob[here], "bb_prob": whole.bb_prob[here], "type_voxels": np.zeros(0, np.int64)}
+    part = replace(bare, **cut, type_prob=np.zeros((0, 20), np.float32), origin=whole.origin + np.array([3, 2, 0]))
+    found = with_density(part, density, tmp_path / "w.safetensors").density
+    assert whole.density is not None
+    np.testing.assert_array_equal(found, whole.density[here])
+    kept = replace(whole, density=whole.density + 1)
+    assert with_density(kept, density, tmp_path / "w.safetensors").density is kept.density
 
 
 def test_an_estimated_resolution_is_taken_with_caution(network, tmp_path, monkeypatch):

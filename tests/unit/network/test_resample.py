@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from emodelx.errors import InputError
-from emodelx.network.resample import to_working_grid
+from emodelx.network.resample import on_grid, to_working_grid
 from emodelx.records import DensityMap
 
 spacings = st.tuples(*[st.floats(0.3, 3.0)] * 3)
+offsets = st.tuples(*[st.integers(-63, 63).map(lambda n: n / 16)] * 3)
 
 
 def density(values, spacing, origin=(0.0, 0.0, 0.0)):
@@ -92,3 +93,23 @@ def test_impossible_voxel_sizes_are_refused(spacing):
 
 def test_the_last_voxel_is_the_last_inside_the_input():
     assert to_working_grid(density(np.ones((11, 4, 101)), (0.5, 2.9, 0.7))).values.shape == (6, 9, 71)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    offset=st.tuples(*[st.integers(-63, 63).map(lambda n: n / 16)] * 3),
+    shape=st.tuples(*[st.integers(1, 9)] * 3),
+    seed=st.integers(0, 99),
+)
+def test_another_grid_has_the_values_between_the_voxels(offset, shape, seed):
+    values = np.random.default_rng(seed).random((6, 7, 8), np.float32)
+    whole = density(values, np.ones(3), (10.0, -20.0, 30.0))
+    found = on_grid(whole, whole.origin + offset, shape)
+    inside = np.moveaxis(positions(shape, 1.0, np.array(offset)), -1, 0)
+    np.testing.assert_allclose(found, map_coordinates(values, inside, order=1, mode="constant"), atol=1e-5)
+    assert found.dtype == np.float32
+
+
+def test_the_same_grid_has_the_same_values():
+    whole = density(np.random.default_rng(0).random((5, 6, 7)), np.ones(3), (1.5, 2.5, -3.5))
+    assert np.array_equal(on_grid(whole, whole.origin, (5, 6, 7)), whole.values)
