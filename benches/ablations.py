@@ -8,6 +8,7 @@ best balance, and the share of Calphas whose amino acid is right.
 """
 
 import argparse
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,12 +46,15 @@ class Ablation:
         Of the labels of a Calpha, in Angstrom.
     tasks
         Weights of the tasks; with several, each for an equal part of the steps.
+    trainer
+        What trains, made from the run, the device and the weights to start from.
     """
 
     network: NetworkConfig = SHAPE
     loss: LossConfig = PAPER
     radius: float = RADIUS
     tasks: tuple[tuple[float, float, float], ...] = ((0.7, 1.0, 1.3),)
+    trainer: Callable[[TrainingConfig, torch.device, Path | None], Trainer] = Trainer
 
 
 ABLATIONS = {
@@ -82,7 +86,7 @@ def train(ablation: Ablation, options: argparse.Namespace, out: Path) -> Trainer
             network=ablation.network, loss=replace(ablation.loss, backbone=backbone, calpha=calpha, amino=amino),
             windows=WindowConfig(seed=1 + number), validation_windows=4, validation_minutes=1e9, checkpoint_minutes=1e9,
         )  # fmt: skip
-        trainer = Trainer(config, torch.device("cpu"), init)
+        trainer = ablation.trainer(config, torch.device("cpu"), init)
         trainer.run(lambda _: None)
         init = save(trainer, out / "init.safetensors")
     labels.CALPHA_RADIUS = RADIUS
@@ -105,21 +109,25 @@ def judge(trainer: Trainer, windows: SimulatedWindows) -> Calibration:
     return calibrate(network, trainer.config.network, batches(windows, 1, 0, 0))
 
 
-def main() -> None:
-    """Run the ablations one after the other, a row of the table each."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def read_options(description: str | None, ablations: dict[str, Ablation]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("structures", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--only", nargs="*", default=list(ABLATIONS), choices=list(ABLATIONS))
-    options = parser.parse_args()
+    parser.add_argument("--only", nargs="*", default=list(ablations), choices=list(ablations))
+    return parser.parse_args()
+
+
+def run(ablations: dict[str, Ablation], options: argparse.Namespace) -> Iterator[tuple[str, Trainer, Calibration]]:
+    """Run ablations one after the other, print a row of the table each and yield what came out."""
     drawn = WindowConfig(seed=CALIBRATION_SEED)
     pack = StructurePack(options.structures / "val.npz")
     windows = SimulatedWindows(pack, drawn, CALIBRATION_WINDOWS, torch.device("cpu"))
     for name in options.only:
         out = options.out / name.replace(" ", "_")
         out.mkdir(parents=True, exist_ok=True)
-        trainer = train(ABLATIONS[name], options, out)
+        trainer = train(ablations[name], options, out)
         found = judge(trainer, windows)
         size = sum(p.numel() for p in trainer.network.parameters()) / 1e6
         step = trainer.progress.seconds / trainer.progress.step
@@ -128,7 +136,9 @@ def main() -> None:
             f"| {found.amino_accuracy:.3f} |",
             flush=True,
         )
+        yield name, trainer, found
 
 
 if __name__ == "__main__":
-    main()
+    for _ in run(ABLATIONS, read_options(__doc__, ABLATIONS)):
+        pass  # the rows are printed

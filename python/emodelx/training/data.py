@@ -114,9 +114,13 @@ class SimulatedWindows(Windows):
         inner = slice(PADDING, PADDING + size)
         density = scene.density()[inner, inner, inner]
         atoms = replace(padded, xyz=padded.xyz - np.float32(PADDING))
-        mask, labels = random_mask(atoms, make_labels(atoms, size, self.device), rng)
+        mask, labels = self._cut(atoms, rng)
         density = random_scale(density if mask is None else density * mask, labels.near, rng)
         return density, atoms, labels
+
+    def _cut(self, atoms: Structure, rng: np.random.Generator) -> tuple[Tensor | None, Labels]:
+        """Return what to multiply the density with, if with anything, and the labels of what is left."""
+        return random_mask(atoms, make_labels(atoms, self.config.size, self.device), rng)
 
     def _noise(self, conditions: Conditions, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return a window of noise at full scale, in which there is nothing to find."""
