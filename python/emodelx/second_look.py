@@ -8,7 +8,7 @@ from emodelx.bends import possible_bends
 from emodelx.config import RunConfig
 from emodelx.inputs import Reader
 from emodelx.records import Candidates, Ints, Prediction, SecondLook, SeenBends
-from emodelx.stages.bends import moved, with_bends, without_noise
+from emodelx.stages.bends import moved, with_bends, without_noise, without_unlikely
 from emodelx.stages.missing import are_new, likely_ones, missing_candidates, only_new_move, places_between
 
 FEWEST = 3
@@ -34,8 +34,8 @@ def look_again(candidates: Candidates, prediction: Prediction, reader: Reader | 
     -------
     SecondLook
         The candidates without those in noise, at the Calphas that their bends show, and then those that were missing
-        between them; unchanged, and without bends, where the prediction holds no density or the weights have no second
-        network.
+        between them; without those in no chain where the map is good. Unchanged, and without bends, where the
+        prediction holds no density or the weights have no second network.
     """
     if prediction.density is None or reader is None or len(candidates) < FEWEST:
         return SecondLook(candidates)
@@ -55,7 +55,8 @@ def look_again(candidates: Candidates, prediction: Prediction, reader: Reader | 
     for _ in range(FILLINGS):
         seen = with_missing(seen, prediction, look, run)
     candidates = moved(seen)
-    return with_bends(look(candidates, possible_bends(candidates.positions)))
+    read = with_bends(look(candidates, possible_bends(candidates.positions)))
+    return without_unlikely(read, prediction.resolution)
 
 
 def with_missing(seen: SeenBends, prediction: Prediction, look: Look, run: RunConfig) -> SeenBends:

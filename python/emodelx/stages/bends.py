@@ -21,6 +21,9 @@ STAY = 0.05
 MOLECULE, BEST = 0.5, 99.0
 """Part of the best surroundings that those in a molecule have, and the percentile that is best: on nine maps of 3.2 to
 4.5 A none loses more than 0.5 % of its residues, and of simulated noise that was read 7 to 39 % stay."""
+TRUSTED, UNLIKELY = 3.6, 0.05
+"""Angstrom up to which the probability of a candidate to be in a chain means what it says, and what is too low there.
+In weaker maps true candidates have as little."""
 Doubles = NDArray[np.float64]
 
 
@@ -56,6 +59,21 @@ def with_bends(seen: SeenBends) -> SecondLook:
     agreed = Bends(bends.triples, ((bends.log_odds + among_all) / 2).astype(np.float32))
     read = replace(candidates, ca_score=settled.inside.astype(np.float32), type_prob=mixed)
     return SecondLook(read, bends, agreed)
+
+
+def without_unlikely(look: SecondLook, resolution: float | None) -> SecondLook:
+    """Leave out candidates that are in no chain, with their bends, in maps that show what is in one.
+
+    Parameters
+    ----------
+    look : SecondLook
+    resolution : float or None
+        Of the map, in Angstrom.
+    """
+    if look.bends is None or look.agreed is None or resolution is None or resolution > TRUSTED:
+        return look
+    kept = look.candidates.ca_score >= UNLIKELY
+    return SecondLook(look.candidates.select(kept), look.bends.among(kept), look.agreed.among(kept))
 
 
 def in_molecule(positions: Points, inside: Doubles) -> NDArray[np.bool_]:

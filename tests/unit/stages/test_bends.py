@@ -20,7 +20,16 @@ from emodelx.network.weights import WeightsInfo, save_weights
 from emodelx.records import Bends, Candidates, Prediction, SeenBends
 from emodelx.second_look import look_again
 from emodelx.settling import END, LEAST, MOST, NOWHERE, settle
-from emodelx.stages.bends import STAY, in_molecule, mixed_types, moved, with_bends, without_noise
+from emodelx.stages.bends import (
+    STAY,
+    TRUSTED,
+    in_molecule,
+    mixed_types,
+    moved,
+    with_bends,
+    without_noise,
+    without_unlikely,
+)
 
 RUN = RunConfig(threads=1)
 CPU = Device(torch.device("cpu"), "CPU", False)
@@ -314,6 +323,43 @@ def test_agreed_log_odds_are_half_what_the_neighbours_leave():
     np.testing.assert_allclose(look.agreed.log_odds, expected, atol=1e-4)
     assert look.agreed.log_odds[4] > 1.5
     assert look.agreed.log_odds[10] < 0.5
+
+
+def a_chain_and_strangers():
+    """Twelve residues, and three candidates beside them that chains hardly run through."""
+    chain = helix(12)
+    points = np.concatenate([chain[:5], chain[[3, 6, 9]] + [0.5, 1.5, 2.5], chain[5:]])
+    own = np.array([0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 13, 14])
+    triples = possible_bends(points)
+    place = np.full(15, -99)
+    place[own] = np.arange(12)
+    true = (np.diff(place[triples], axis=1) == 1).all(axis=1)
+    ones, shifts = np.ones(15, np.float32), np.zeros((len(triples), 3), np.float32)
+    shown = Bends(triples, np.where(true, 5.0, -5.0).astype(np.float32))
+    seen = SeenBends(Candidates(points, ones, ones, random_types(15)), shown, random_types(len(triples)), shifts)
+    return with_bends(seen), own
+
+
+@pytest.mark.parametrize("resolution", [None, TRUSTED + 0.01])
+def test_unlikely_candidates_of_weak_maps_stay(resolution):
+    look, _ = a_chain_and_strangers()
+    assert without_unlikely(look, resolution) is look
+
+
+def test_unlikely_candidates_of_good_maps_are_left_out_with_their_bends():
+    look, own = a_chain_and_strangers()
+    assert look.bends is not None
+    assert look.agreed is not None
+    left = without_unlikely(look, TRUSTED)
+    assert left.bends is not None
+    assert left.agreed is not None
+    np.testing.assert_array_equal(left.candidates.positions, look.candidates.positions[own])
+    np.testing.assert_array_equal(left.candidates.type_prob, look.candidates.type_prob[own])
+    all_odds = zip(look.bends.triples.tolist(), look.bends.log_odds, look.agreed.log_odds, strict=True)
+    expected = {tuple(triple): (a, b) for triple, a, b in all_odds if set(triple) <= set(own.tolist())}
+    found = zip(own[left.bends.triples].tolist(), left.bends.log_odds, left.agreed.log_odds, strict=True)
+    assert {tuple(triple): (a, b) for triple, a, b in found} == expected
+    np.testing.assert_array_equal(left.agreed.triples, left.bends.triples)
 
 
 def planted(length=10):
