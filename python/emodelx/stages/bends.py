@@ -21,7 +21,7 @@ STAY = 0.05
 MOLECULE, BEST = 0.5, 99.0
 """Part of the best surroundings that those in a molecule have, and the percentile that is best: on nine maps of 3.2 to
 4.5 A none loses more than 0.5 % of its residues, and of simulated noise that was read 7 to 39 % stay."""
-TRUSTED, UNLIKELY = 3.6, 0.05
+TRUSTED, UNLIKELY = 3.6, 0.01
 """Angstrom up to which the probability of a candidate to be in a chain means what it says, and what is too low there.
 In weaker maps true candidates have as little."""
 Doubles = NDArray[np.float64]

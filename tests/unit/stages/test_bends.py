@@ -335,7 +335,7 @@ def a_chain_and_strangers():
     place[own] = np.arange(12)
     true = (np.diff(place[triples], axis=1) == 1).all(axis=1)
     ones, shifts = np.ones(15, np.float32), np.zeros((len(triples), 3), np.float32)
-    shown = Bends(triples, np.where(true, 5.0, -5.0).astype(np.float32))
+    shown = Bends(triples, np.where(true, 8.0, -8.0).astype(np.float32))
     seen = SeenBends(Candidates(points, ones, ones, random_types(15)), shown, random_types(len(triples)), shifts)
     return with_bends(seen), own
 
