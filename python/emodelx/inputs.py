@@ -241,4 +241,5 @@ def mirror_line(turns: HelixTurns) -> str:
 
 def _prediction_line(prediction: Prediction) -> str:
     shape = " x ".join(map(str, prediction.ca_prob.shape))
-    return f"prediction: {shape} voxels of 1 A, Calpha threshold {prediction.threshold:g}"
+    read_at = "" if prediction.resolution is None else f", of a map of {prediction.resolution:.2f} A"
+    return f"prediction: {shape} voxels of 1 A, Calpha threshold {prediction.threshold:g}{read_at}"

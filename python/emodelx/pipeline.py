@@ -661,14 +661,16 @@ def _prediction(
     config: BuildConfig, inputs: Inputs, sources: dict[str, InputFile], stepper: Stepper
 ) -> Kept[Prediction]:
     """Return what the network says: given by the user, or read from the map."""
-    if inputs.prediction is not None and inputs.map is None:
-        return Kept(inputs.prediction, sources["prediction"].sha256)
+    given = inputs.prediction
+    known = given.resolution if given is not None and config.resolution is None else config.resolution
+    if given is not None and inputs.map is None:
+        return Kept(replace(given, resolution=known), digest(sources["prediction"].sha256, known))
     key = digest(*(file.sha256 for role, file in sources.items() if role in MAP_ROLES))
-    if inputs.prediction is not None:
-        read = stepper.step("prediction", _with_map, Kept(inputs, key), config.resolution)
+    if given is not None:
+        read = stepper.step("prediction", _with_map, Kept(inputs, key), known)
     else:
-        read = stepper.step("prediction", _read_map, Kept(inputs, key), config.resolution, config.reading)
-    stepper.progress.note(resolution_line(read.record, config.resolution))
+        read = stepper.step("prediction", _read_map, Kept(inputs, key), known, config.reading)
+    stepper.progress.note(resolution_line(read.record, known))
     return read
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from emodelx.config import ReadingConfig
+from emodelx.config import RESOLUTION_RANGE, ReadingConfig
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import InputError
 from emodelx.io.files import open_input, replacing
@@ -35,7 +35,8 @@ def read_prediction(path: Path | str) -> Prediction:
     path : Path or str
         Holds ``ca_prob`` and ``bb_prob`` ``(nx, ny, nz)``, ``aa_prob`` ``(20, nx, ny, nz)`` in the order of
         `AMINO_ACIDS` and ``origin`` ``(3,)`` in Angstrom, on a 1 A grid, as float16, float32 or float64, in C order;
-        optionally ``threshold``, and ``density``, the map as the network read it, ``(nx, ny, nz)``.
+        optionally ``threshold``, ``resolution`` in Angstrom, and ``density``, the map as the network read it,
+        ``(nx, ny, nz)``.
 
     Returns
     -------
@@ -74,6 +75,7 @@ def _read_arrays(archive: ZipFile, path: Path) -> Prediction:
         _read_types(archive, ca_prob.shape, voxels, path),
         _read_origin(archive, path),
         threshold,
+        resolution=_read_resolution(archive, path) if "resolution.npy" in names else None,
         density=_read_density(archive, ca_prob.shape, path) if "density.npy" in names else None,
     )
 
@@ -145,6 +147,14 @@ def _read_threshold(archive: ZipFile, path: Path) -> float:
     return float(threshold.item())
 
 
+def _read_resolution(archive: ZipFile, path: Path) -> float:
+    resolution = _read_array(archive, "resolution", path)
+    low, high = RESOLUTION_RANGE
+    if resolution.size != 1 or not low <= resolution.item() <= high:
+        raise InputError(f"{path}: resolution must be one number of Angstrom between {low:g} and {high:g}")
+    return float(resolution.item())
+
+
 def _read_types(archive: ZipFile, shape: tuple[int, ...], voxels: Ints, path: Path) -> Floats:
     """Read ``aa_prob`` at the given voxels only; float32 ``(m, 20)``."""
     type_prob = np.empty((len(voxels), TYPES), np.float32)
@@ -198,6 +208,8 @@ def write_prediction(path: Path | str, prediction: Prediction) -> None:
         _write_array(archive, "bb_prob", prediction.bb_prob)
         _write_array(archive, "origin", prediction.origin)
         _write_array(archive, "threshold", np.array(prediction.threshold))
+        if prediction.resolution is not None:
+            _write_array(archive, "resolution", np.array(prediction.resolution))
         if prediction.density is not None:
             _write_array(archive, "density", prediction.density.astype(np.float16))
         _write_types(archive, prediction)

@@ -126,6 +126,13 @@ def test_density_is_optional(tmp_path):
         assert "density" not in written
 
 
+def test_the_resolution_is_optional_and_comes_back(tmp_path):
+    assert read_prediction(save(tmp_path)).resolution is None
+    write_prediction(tmp_path / "p.npz", replace(random_prediction(SHAPE, 3), resolution=3.25))
+    assert read_prediction(tmp_path / "p.npz").resolution == 3.25
+    assert read_prediction(save(tmp_path, resolution=np.float32(4.5))).resolution == 4.5
+
+
 @pytest.mark.parametrize("kind", ["<f2", ">f4", "<f8", "<i2"])
 def test_density_of_another_network_is_read_as_it_is(tmp_path, kind):
     density = np.random.default_rng(5).normal(0, 40, SHAPE).astype(kind)
@@ -201,6 +208,9 @@ BAD_CONTENT = {
     "density as text": ({"density": np.full(SHAPE, "a")}, "density has type"),
     "density pickled": ({"density": np.array([{}, []], object)}, "density is no plain array"),
     "threshold above 1": ({"threshold": np.array(35.0)}, "one number between 0 and 1"),
+    "resolution in nanometres": ({"resolution": np.array(0.32)}, "one number of Angstrom between 0.5 and 20"),
+    "resolution not a number": ({"resolution": np.array(np.nan)}, "one number of Angstrom"),
+    "many resolutions": ({"resolution": np.array([3.0, 4.0])}, "one number of Angstrom"),
     "many thresholds": ({"threshold": np.array([0.1, 0.2])}, "one number between 0 and 1"),
 }
 

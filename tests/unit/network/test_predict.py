@@ -329,6 +329,18 @@ def test_a_prediction_gets_its_map_on_its_own_grid(network, tmp_path):
     assert with_density(kept, density, tmp_path / "w.safetensors").density is kept.density
 
 
+def test_the_map_of_a_prediction_is_normalised_at_the_resolution(network, tmp_path):
+    info = replace(INFO, normalisation=SPECTRUM)
+    save_weights(tmp_path / "w.safetensors", network, info, bends=BendNetwork(BendConfig(width=4, hidden=8)))
+    density = on_grid(np.pad(random_map((18, 18, 18)) > 0.98, 3).astype(np.float32))
+    for resolution in (4.0, 3.0):
+        whole = read_density(density, tmp_path / "w.safetensors", CPU, resolution, EVERY_WINDOW)
+        bare = replace(whole, density=None, resolution=None)
+        found = with_density(bare, density, tmp_path / "w.safetensors", resolution)
+        assert found.resolution == resolution
+        np.testing.assert_array_equal(found.density, whole.density)
+
+
 def test_an_estimated_resolution_is_taken_with_caution(network, tmp_path, monkeypatch):
     monkeypatch.setattr("emodelx.network.predict.estimate_resolution", lambda _: 4.0)
     save_weights(tmp_path / "w.safetensors", network, WeightsInfo(SMALL, SPECTRUM, window=16))
