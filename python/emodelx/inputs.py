@@ -144,9 +144,11 @@ def _read_map(path: Path, prediction: Prediction | None) -> MapFile:
         corner = found.density.origin + found.density.spacing * (np.array(found.density.values.shape) - 1)
         middle = prediction.origin + (np.array(prediction.ca_prob.shape) - 1) / 2
         if (middle < found.density.origin).any() or (middle > corner).any():
-            where, origin = (", ".join(f"{x:.0f}" for x in point) for point in (middle, found.density.origin))
+            where, first, last = (
+                ", ".join(f"{x:.0f}" for x in point) for point in (middle, found.density.origin, corner)
+            )
             raise InputError(
-                f"{path}: the prediction lies around {where}, outside of this map, which begins at {origin}; "
+                f"{path}: the prediction lies around {where}, outside of this map, which goes from {first} to {last}; "
                 "give the map that it was made from"
             )
     return found
