@@ -11,6 +11,7 @@ from emodelx.config import RunConfig
 from emodelx.pieces import Piece, trimmed
 from emodelx.point_groups import products
 from emodelx.records import Candidates, Ints, Points, Sequence, Symmetry
+from emodelx.vectors import median_of_known
 
 SAMPLED = 2
 """Of so many residues of the pieces one is looked at."""
@@ -121,10 +122,7 @@ def _motions(symmetry: Symmetry) -> list[tuple[list[list[float]], list[float]]]:
 def _merged(fold: _Fold, pieces: Sequences[Piece], symmetry: Symmetry) -> tuple[int, int, Points]:
     """Sequence, first residue and points of what the pieces of a fold have in the middle."""
     points = np.array([symmetry.images(pieces[i].read())[image] for i, image in fold.members])
-    middle = np.full(points.shape[1:], np.nan)
-    held = np.isfinite(points[..., 0]).any(axis=0)
-    middle[held] = np.nanmedian(points[:, held], axis=0)
-    return (pieces[fold.members[0][0]].sequence, *trimmed(middle))
+    return (pieces[fold.members[0][0]].sequence, *trimmed(median_of_known(points)))
 
 
 def _fold(chosen: Sequences[int], pieces: Sequences[Piece], candidates: Candidates, symmetry: Symmetry) -> list[_Fold]:

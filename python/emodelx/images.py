@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emodelx.records import Chain, Points, Provenance, Symmetry
+from emodelx.vectors import median_of_known
 
 FAR = 4.0
 """Angstrom between a residue and its image in the same place, above which the two contradict each other."""
@@ -46,10 +47,7 @@ def _image(chain: Chain, images: Points, middles: Points) -> Points:
     apart = np.linalg.norm(images - chain.positions, axis=2)
     shared, near = np.isfinite(apart).sum(axis=1), (apart < FAR).sum(axis=1)
     here = images[(near >= LEAST_SHARED) & (2 * near > shared)]
-    middle = np.full_like(chain.positions, np.nan)
-    held = np.isfinite(here[..., 0]).any(axis=0)
-    middle[held] = np.nanmedian(here[:, held], axis=0)
-    return middle
+    return median_of_known(here) if len(here) else np.full_like(chain.positions, np.nan)
 
 
 def _middle(points: Points) -> Points:

@@ -11,6 +11,15 @@ def unit(vectors: Points) -> Points:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
+def median_of_known(points: Points) -> Points:
+    """Median along the first axis without what is NaN; NaN where all is. Shapes (n, ...) to (...)."""
+    ascending = np.sort(points, axis=0)  # NaN comes last
+    known = np.isfinite(points).sum(axis=0)[None]
+    lower = np.take_along_axis(ascending, np.maximum(known - 1, 0) // 2, axis=0)
+    upper = np.take_along_axis(ascending, np.minimum(known // 2, len(points) - 1), axis=0)
+    return (lower[0] + upper[0]) / 2
+
+
 def angle(a: Points, b: Points, c: Points) -> NDArray[np.float64]:
     """Angle a-b-c of many triples of points, 0 to 180. Shapes (..., 3) to (...)."""
     first, last = a - b, c - b

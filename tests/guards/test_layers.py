@@ -49,6 +49,8 @@ SIDEWAYS = {
     ("folding", "operators"),
     ("folding", "pieces"),
     ("folding", "point_groups"),
+    ("folding", "vectors"),
+    ("images", "vectors"),
     ("io", "symmetry"),
     ("loops", "vectors"),
     ("scenes", "_core"),

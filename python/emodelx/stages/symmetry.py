@@ -143,6 +143,7 @@ class _Blurred:
         shell = np.rint(np.linalg.norm(grid, axis=0)).astype(np.int64)
         self.density = blurred - (np.bincount(shell, blurred) / np.bincount(shell))[shell]
         self.own = float(self.density[self._voxels(self.points)].mean())
+        self.usual: dict[int, float] = {}
 
     def _voxels(self, points: Points) -> NDArray[np.int64]:
         """Flat indices of the voxels of points; those outside go to the edge."""
@@ -155,8 +156,10 @@ class _Blurred:
 
         Small turns overlap about any axis, so that the usual overlap is what counts as 0.
         """
-        overlap, usual = self._overlaps(axes, order), np.median(self._overlaps(_directions(USUAL), order))
-        return (overlap - usual) / max(self.own - usual, LEAST_CONTRAST * self.own)
+        if order not in self.usual:
+            self.usual[order] = float(np.median(self._overlaps(_directions(USUAL), order)))
+        usual = self.usual[order]
+        return (self._overlaps(axes, order) - usual) / max(self.own - usual, LEAST_CONTRAST * self.own)
 
     def _overlaps(self, axes: Points, order: int) -> NDArray[np.float64]:
         rotations = Rotation.from_rotvec(2 * np.pi / order * axes).as_matrix()
