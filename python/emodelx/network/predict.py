@@ -146,9 +146,11 @@ def with_density(
     WeightsError
         When the weights cannot be used.
     """
-    whole, used = prepare(density, for_both(read_info(weights).normalisation), resolution, run)
+    rule = for_both(read_info(weights).normalisation)
     if prediction.density is not None:
+        used = _resolution(to_working_grid(density).values, rule, resolution)
         return replace(prediction, resolution=used)
+    whole, used = prepare(density, rule, resolution, run)
     values = on_grid(whole, prediction.origin, prediction.ca_prob.shape)
     return replace(prediction, resolution=used, density=np.minimum(values, np.float32(CEILING)))
 

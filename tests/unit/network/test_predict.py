@@ -339,6 +339,7 @@ def test_the_map_of_a_prediction_is_normalised_at_the_resolution(network, tmp_pa
         found = with_density(bare, density, tmp_path / "w.safetensors", resolution)
         assert found.resolution == resolution
         np.testing.assert_array_equal(found.density, whole.density)
+        assert with_density(whole, density, tmp_path / "w.safetensors", resolution).resolution == resolution
 
 
 def test_an_estimated_resolution_is_taken_with_caution(network, tmp_path, monkeypatch):

@@ -97,7 +97,7 @@ def test_the_last_voxel_is_the_last_inside_the_input():
 
 @settings(max_examples=40, deadline=None)
 @given(
-    offset=st.tuples(*[st.integers(-63, 63).map(lambda n: n / 16)] * 3),
+    offset=offsets,
     shape=st.tuples(*[st.integers(1, 9)] * 3),
     seed=st.integers(0, 99),
 )
