@@ -55,17 +55,18 @@ def _turns(prediction: Prediction, config: BuildConfig) -> HelixTurns:
 
 def _parts(inputs: Inputs, config: BuildConfig) -> Iterator[Prediction]:
     """What the network reads in larger and larger parts of the map."""
-    from emodelx.network.predict import masked, predict, prepare  # torch takes seconds to load
-    from emodelx.network.weights import load_weights
+    from emodelx.network.predict import for_all, masked, predict, prepare  # torch takes seconds to load
+    from emodelx.network.weights import load_nucleic, load_weights
 
     assert inputs.map is not None
     assert inputs.reader is not None
     density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
     network, info = load_weights(inputs.reader.weights)
-    grid, _ = prepare(density, info.normalisation, config.resolution, config.run)
+    nucleic = load_nucleic(inputs.reader.weights)
+    grid, _ = prepare(density, for_all(info.normalisation), config.resolution, config.run)
     reading = replace(config.reading, orientations=1)
     for edge in EDGES:
-        yield predict(densest_part(grid, edge), network, info, inputs.reader.device, reading, config.run)
+        yield predict(densest_part(grid, edge), network, info, inputs.reader.device, reading, config.run, nucleic)
 
 
 def densest_part(density: DensityMap, edge: int) -> DensityMap:

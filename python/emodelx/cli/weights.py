@@ -48,7 +48,8 @@ def describe(path: Path, info: "WeightsInfo") -> str:
     """Return a weights file in one line."""
     widths = "-".join(str(width) for width in info.network.widths)
     second = "a second network for bends" if info.bends else "no second network"
+    nucleic = "a network for nucleic acids" if info.nucleic else "none for nucleic acids"
     return (
         f"{info.network.layout} network {widths}, {path.stat().st_size / 1e6:.1f} MB, windows of {info.window} A, "
-        f"normalisation '{info.normalisation.name}', Calpha threshold {info.calpha_threshold:g}, {second}"
+        f"normalisation '{info.normalisation.name}', Calpha threshold {info.calpha_threshold:g}, {second}, {nucleic}"
     )

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.ndimage import uniform_filter
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from emodelx.config import ReadingConfig, RunConfig
@@ -25,11 +26,12 @@ from emodelx.machine import usable_threads
 from emodelx.network.bends import CEILING
 from emodelx.network.device import Device
 from emodelx.network.normalise import NormalisationRule, estimate_resolution, normalise
+from emodelx.network.nucleic import NucleicNetwork, protein_only
 from emodelx.network.orientations import orientations, read_in
 from emodelx.network.resample import on_grid, to_working_grid
 from emodelx.network.tiling import TilePlan
 from emodelx.network.unet import Cascade, Reading, Trunk, read_logits
-from emodelx.network.weights import WeightsInfo, load_weights, read_info
+from emodelx.network.weights import WeightsInfo, load_nucleic, load_weights, read_info
 from emodelx.records import DensityMap, Floats, Ints, Prediction
 
 SMOOTHING = 4
@@ -100,18 +102,14 @@ def read_density(
         When the device has not enough memory.
     """
     network, info = load_weights(weights)
-    rule = info.normalisation
-    if info.bends is None:
-        grid, used = prepare(density, rule, resolution, run)
-        return replace(predict(grid, network, info, device, config, run), resolution=used)
-    whole, used = prepare(density, for_both(rule), resolution, run)
-    grid = replace(whole, values=np.minimum(whole.values, np.float32(rule.ceiling)))
-    read = predict(grid, network, info, device, config, run)
-    return replace(read, resolution=used, density=np.minimum(whole.values, np.float32(CEILING)))
+    grid, used = prepare(density, for_all(info.normalisation), resolution, run)
+    read = predict(grid, network, info, device, config, run, load_nucleic(weights))
+    kept = None if info.bends is None else np.minimum(grid.values, np.float32(CEILING))
+    return replace(read, resolution=used, density=kept)
 
 
-def for_both(rule: NormalisationRule) -> NormalisationRule:
-    """Return the rule that keeps the values which the second network sees, beyond those of the first."""
+def for_all(rule: NormalisationRule) -> NormalisationRule:
+    """Return the rule that keeps the values which the other networks see, beyond those of the first."""
     return replace(rule, ceiling=max(rule.ceiling, CEILING))
 
 
@@ -146,7 +144,7 @@ def with_density(
     WeightsError
         When the weights cannot be used.
     """
-    rule = for_both(read_info(weights).normalisation)
+    rule = for_all(read_info(weights).normalisation)
     if prediction.density is not None:
         used = _resolution(to_working_grid(density).values, rule, resolution)
         return replace(prediction, resolution=used)
@@ -202,13 +200,14 @@ def predict(
     device: Device,
     config: ReadingConfig = DEFAULT_READING,
     run: RunConfig = DEFAULT_RUN,
+    nucleic: NucleicNetwork | None = None,
 ) -> Prediction:
     """Read a normalised map.
 
     Parameters
     ----------
     density : DensityMap
-        On the 1 A grid, scaled by the rule of the weights.
+        On the 1 A grid, scaled by the rule of the weights; a network sees values up to its own ceiling.
     network : Trunk or Cascade
         It is moved to the device.
     info : WeightsInfo
@@ -217,26 +216,28 @@ def predict(
         Where the network runs.
     config : ReadingConfig
     run : RunConfig
+    nucleic : NucleicNetwork, optional
+        Takes away what is read in nucleic acids; it is moved to the device.
 
     Raises
     ------
     ResourceError
         When the device has not enough memory for a single window.
     """
-    network = network.eval().to(device.torch).to(memory_format=torch.channels_last_3d)
-
+    apply_network = applied(network, device)
+    apply_nucleic = None if nucleic is None else applied(nucleic, device)
     around = orientations(config.orientations)
 
     def read_once(windows: Tensor) -> Reading:
-        with torch.autocast(device.torch.type, torch.bfloat16, enabled=device.half):
-            logits = network(windows.contiguous(memory_format=torch.channels_last_3d))
-        return read_logits(logits, info.network, info.temperature)
+        return read_logits(apply_network(windows), info.network, info.temperature)
 
     def read_windows(windows: Tensor) -> Reading:
-        return read_in(around, read_once, windows)
+        reading = read_in(around, read_once, windows.clamp(max=info.normalisation.ceiling))
+        return reading if apply_nucleic is None else protein_only(reading, apply_nucleic(windows.clamp(max=CEILING)))
 
     plan = TilePlan.cover(density.values.shape, info.window, config.overlap)
-    smooth = np.asarray(uniform_filter(density.values, SMOOTHING), np.float32)
+    seen = np.minimum(density.values, np.float32(info.normalisation.ceiling))
+    smooth = np.asarray(uniform_filter(seen, SMOOTHING), np.float32)
     tiles = plan.with_density(smooth, config.empty)
     with torch.inference_mode(), torch_threads(run.threads), memory_of(device):
         type_floor = min(config.type_floor, info.calpha_threshold)
@@ -246,6 +247,17 @@ def predict(
             if run.progress is not None:
                 run.progress(done, len(tiles))
         return _to_prediction(stitcher, density, info, type_floor)
+
+
+def applied(network: nn.Module, device: Device) -> Callable[[Tensor], Any]:
+    """Give a network, moved to a device, as a function of windows; in bfloat16 where the hardware has it."""
+    network = network.eval().to(device.torch).to(memory_format=torch.channels_last_3d)
+
+    def apply(windows: Tensor) -> Any:  # noqa: ANN401 - what the network gives
+        with torch.autocast(device.torch.type, torch.bfloat16, enabled=device.half):
+            return network(windows.contiguous(memory_format=torch.channels_last_3d))
+
+    return apply
 
 
 def _to_prediction(stitcher: Stitcher, density: DensityMap, info: WeightsInfo, type_floor: float) -> Prediction:

@@ -21,6 +21,7 @@ from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import WeightsError
 from emodelx.network.bends import BendConfig, BendNetwork
 from emodelx.network.normalise import NormalisationRule
+from emodelx.network.nucleic import NucleicNetwork
 from emodelx.network.unet import Cascade, NetworkConfig, Trunk, build_network
 
 FORMAT_VERSION = 1
@@ -28,8 +29,8 @@ METADATA_KEY = "emodelx"
 ENVIRONMENT_VARIABLE = "EMODELX_WEIGHTS"
 DEFAULT_NAME = "default"
 PACKAGED = Path(__file__).parent.parent / "weights"
-BENDS = "bends."
-"""Tensors of the second network begin so."""
+BENDS, NUCLEIC = "bends.", "nucleic."
+"""Tensors of the second network, and of the one that tells nucleic acids from protein, begin so."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class WeightsInfo:
         Free record of how the weights were made (data, settings, figures).
     bends
         Shape of the second network, which looks at bends; None where the file has none.
+    nucleic
+        Shape of the network that tells nucleic acids from protein; None where the file has none.
     """
 
     network: NetworkConfig
@@ -67,6 +70,7 @@ class WeightsInfo:
     version: int = FORMAT_VERSION
     training: dict[str, Any] = field(default_factory=dict)
     bends: BendConfig | None = None
+    nucleic: NetworkConfig | None = None
 
     def to_json(self) -> str:
         """Return the metadata as stored in the file."""
@@ -85,6 +89,8 @@ class WeightsInfo:
         network = NetworkConfig.from_fields(fields.pop("network"))
         bends = fields.pop("bends", None)
         fields["bends"] = None if bends is None else BendConfig(**bends)
+        nucleic = fields.pop("nucleic", None)
+        fields["nucleic"] = None if nucleic is None else NetworkConfig.from_fields(nucleic)
         return cls(network, NormalisationRule(**fields.pop("normalisation")), **fields)
 
 
@@ -124,6 +130,7 @@ def save_weights(
     info: WeightsInfo,
     precision: torch.dtype = torch.float16,
     bends: BendNetwork | None = None,
+    nucleic: NucleicNetwork | None = None,
 ) -> None:
     """Write a network with its configuration.
 
@@ -139,18 +146,22 @@ def save_weights(
         Of the stored tensors; half is enough for weights that we train.
     bends
         The second network, trained on what this one reads.
+    nucleic
+        The network that tells nucleic acids from protein.
 
     Raises
     ------
     WeightsError
         When a value does not fit the precision.
     """
-    values = network.state_dict()
-    if bends is not None:
-        values |= {BENDS + name: tensor for name, tensor in bends.state_dict().items()}
-    info = replace(info, bends=None if bends is None else bends.config)
+    values = network.state_dict() | _prefixed(BENDS, bends) | _prefixed(NUCLEIC, nucleic)
+    info = replace(info, bends=bends and bends.config, nucleic=nucleic and nucleic.config)
     tensors = {name: _stored(name, tensor, precision) for name, tensor in values.items()}
     save_file(tensors, path, metadata={METADATA_KEY: info.to_json()})
+
+
+def _prefixed(prefix: str, network: nn.Module | None) -> dict[str, Tensor]:
+    return {} if network is None else {prefix + name: tensor for name, tensor in network.state_dict().items()}
 
 
 def _stored(name: str, tensor: Tensor, precision: torch.dtype) -> Tensor:
@@ -209,7 +220,8 @@ def load_weights(path: Path) -> tuple[Trunk | Cascade, WeightsInfo]:
     """
     info = read_info(path)
     network = build_network(info.network)
-    _fill(network, {name: tensor for name, tensor in _tensors(path).items() if not name.startswith(BENDS)}, path)
+    own = {name: tensor for name, tensor in _tensors(path).items() if not name.startswith((BENDS, NUCLEIC))}
+    _fill(network, own, path)
     return network, info
 
 
@@ -225,9 +237,28 @@ def load_bends(path: Path) -> BendNetwork | None:
     if info.bends is None:
         return None
     network = BendNetwork(info.bends)
-    stored = {name.removeprefix(BENDS): t for name, t in _tensors(path).items() if name.startswith(BENDS)}
-    _fill(network, stored, path)
+    _fill(network, _without_prefix(BENDS, path), path)
     return network
+
+
+def load_nucleic(path: Path) -> NucleicNetwork | None:
+    """Read the network that tells nucleic acids from protein, as :func:`load_bends` does; None where there is none.
+
+    Raises
+    ------
+    WeightsError
+        As :func:`load_weights`.
+    """
+    info = read_info(path)
+    if info.nucleic is None:
+        return None
+    network = NucleicNetwork(info.nucleic)
+    _fill(network, _without_prefix(NUCLEIC, path), path)
+    return network
+
+
+def _without_prefix(prefix: str, path: Path) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in _tensors(path).items() if name.startswith(prefix)}
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -256,6 +287,7 @@ def verify_weights(path: Path) -> WeightsInfo:
     """
     _, info = load_weights(path)
     load_bends(path)
+    load_nucleic(path)
     for name, tensor in _tensors(path).items():
         if not torch.isfinite(tensor).all():
             raise WeightsError(f"{path} holds values that are not finite ({name}); get the file again")

@@ -26,7 +26,7 @@ from emodelx.network.orientations import orientations, read_in
 from emodelx.network.unet import Cascade, Reading, Trunk, read_logits
 from emodelx.network.weights import WeightsInfo
 from emodelx.training.data import SimulatedWindows, WindowConfig
-from emodelx.training.structures import NO_TYPE, Structure, StructurePack
+from emodelx.training.structures import NO_TYPE, NUCLEIC, Structure, StructurePack
 
 ORIENTATIONS = 4
 """In which the U-Net reads a window, as where maps are read."""
@@ -38,6 +38,9 @@ MARGIN = 5.0
 """Angstrom from the middle of a bend to the edge of its window, at least: the box is to hold what is there."""
 BACKWARD_SHARE, WRONG_SHARE, WRONG_EXTRA = 0.4, 0.8, 3
 """Bends that run backwards and wrong ones, for each that runs forward; and some wrong ones where none does."""
+IN_NUCLEIC, MOST_IN_NUCLEIC = 3.0, 120
+"""Angstrom from an atom of a nucleic acid to the middle of a bend that is in it, and so many of these are learned from
+beside the others: about as many as of a window of protein are wrong."""
 MOVED_SHARE = 0.5
 """Windows whose candidates have moved towards their Calphas, as they do between the looks of a build."""
 DRAW = 3
@@ -261,15 +264,33 @@ def label_bends(triples: Ints, owner: Ints, calphas: Structure) -> tuple[Ints, I
     return course, amino
 
 
-def draw_bends(course: Ints, rng: np.random.Generator) -> Ints:
+def draw_bends(course: Ints, nucleic: NDArray[np.bool_], rng: np.random.Generator) -> Ints:
     """Choose the bends of a window to learn from: all forward ones, and some of the others.
 
-    There are many more wrong ones, which would take most of the time and are the easier ones.
+    There are many more wrong ones, which would take most of the time and are the easier ones. Those in nucleic acids
+    are drawn apart, since there are no forward ones to count by.
+
+    Parameters
+    ----------
+    course
+        ``(m,)``.
+    nucleic
+        Which wrong ones are in a nucleic acid, ``(m,)``.
+    rng
     """
-    forward, backward, wrong = (rng.permutation(np.flatnonzero(course == kind)) for kind in (FORWARD, BACKWARD, WRONG))
+    kinds = course == FORWARD, course == BACKWARD, (course == WRONG) & ~nucleic, (course == WRONG) & nucleic
+    forward, backward, wrong, in_nucleic = (rng.permutation(np.flatnonzero(kind)) for kind in kinds)
     count = len(forward)
     backward, wrong = backward[: int(BACKWARD_SHARE * count)], wrong[: int(WRONG_SHARE * count) + WRONG_EXTRA]
-    return np.concatenate([forward, backward, wrong])
+    return np.concatenate([forward, backward, wrong, in_nucleic[:MOST_IN_NUCLEIC]])
+
+
+def near_nucleic(positions: Points, atoms: Structure) -> NDArray[np.bool_]:
+    """Whether positions, ``(n, 3)``, are among the atoms of a nucleic acid."""
+    nucleic = atoms.xyz[atoms.kind == NUCLEIC]
+    if not len(nucleic):
+        return np.zeros(len(positions), bool)
+    return _distances(positions, nucleic.astype(np.float64)).min(1) < IN_NUCLEIC
 
 
 def examples_of_window(density: Tensor, atoms: Structure, reader: WindowReader, rng: np.random.Generator) -> Examples:
@@ -295,7 +316,7 @@ def examples_of_window(density: Tensor, atoms: Structure, reader: WindowReader, 
     middle = positions[triples[:, 1]]
     triples = triples[((middle > MARGIN) & (middle < len(density) - 1 - MARGIN)).all(1)]
     course, amino = label_bends(triples, owner, calphas)
-    drawn = draw_bends(course, rng)
+    drawn = draw_bends(course, near_nucleic(positions, atoms)[triples[:, 1]], rng)
     triples = triples[drawn]
     bends = torch.from_numpy(positions[triples]).float()
     volume = torch.stack([density.clamp(max=CEILING), reading.backbone])

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emodelx.errors import EmodelxError, InputError
+from emodelx.errors import EmodelxError, InputError, WeightsError
 from emodelx.network.bends import AT_ONCE, FORWARD, BendConfig, BendNetwork, BendOutput
 from emodelx.network.device import choose_device, computes_half
-from emodelx.network.weights import load_weights, save_weights
+from emodelx.network.weights import load_bends, load_nucleic, load_weights, save_weights
 from emodelx.training.bend_examples import Examples, WindowReader, make_examples
 from emodelx.training.bend_variation import Variation, vary
 from emodelx.training.data import WindowConfig
@@ -32,6 +32,8 @@ from emodelx.training.train import VALIDATION_SEED, AveragedWeights
 NEAR = 0.5
 """Angstrom up to which errors of a shift count by their square, beyond by their size."""
 REPORTED_STEPS = 1000
+NUCLEIC_SHARE = 0.2
+"""Windows centred on a nucleic acid."""
 
 Report = Callable[[str], None]
 
@@ -63,7 +65,9 @@ class BendTraining:
     variation
         How much examples vary.
     network
-        Shape.
+        Shape; that of the start where there is one.
+    go_on
+        Start from the second network of the weights file, not from random weights.
     """
 
     windows: int = 1250
@@ -81,6 +85,7 @@ class BendTraining:
     shift_weight: float = 1.0
     variation: Variation = field(default_factory=Variation)
     network: BendConfig = field(default_factory=BendConfig)
+    go_on: bool = False
 
     def learning_rate_at(self, step: int) -> float:
         """Linear warm-up, then a cosine over the steps."""
@@ -118,8 +123,23 @@ def apply_network(network: BendNetwork, examples: Examples) -> BendOutput:
         return network(boxes, examples.log_types.float(), examples.distances)
 
 
-def train_network(examples: Examples, config: BendTraining, device: torch.device, report: Report) -> BendNetwork:
+def train_network(
+    examples: Examples, config: BendTraining, device: torch.device, report: Report, start: BendNetwork | None = None
+) -> BendNetwork:
     """Train on shuffled examples; return the averaged network, ready to predict.
+
+    Parameters
+    ----------
+    examples
+        On the CPU.
+    config
+        The training.
+    device
+        Where it computes.
+    report
+        Told how far it is.
+    start
+        Network to go on with; it is trained itself. None: random weights of the shape in `config`.
 
     Raises
     ------
@@ -127,7 +147,7 @@ def train_network(examples: Examples, config: BendTraining, device: torch.device
         When the training diverges.
     """
     torch.manual_seed(config.seed)
-    network = BendNetwork(config.network).to(device).train()
+    network = (start or BendNetwork(config.network)).to(device).train()
     averaged = AveragedWeights(network, config.average_decay)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     for step, which in enumerate(islice(_shuffled(len(examples), config), config.steps)):
@@ -208,7 +228,7 @@ def train_bends(
     Parameters
     ----------
     weights
-        Whose U-Net is kept; a second network that it has is left out.
+        Whose U-Net is kept; a second network that it has is where the training starts, or is left out.
     data
         Folder with ``train.npz`` and ``val.npz``.
     out
@@ -225,29 +245,33 @@ def train_bends(
     InputError
         When data are missing or damaged, there is no folder for the result, or there is nothing to learn from.
     WeightsError
-        When the weights cannot be used.
+        When the weights cannot be used, or have no second network to go on with.
     """
     if not out.parent.is_dir():
         raise InputError(f"{out}: no such folder; make it first")
     unet, info = load_weights(weights)
+    start = load_bends(weights) if config.go_on else None
+    if config.go_on and start is None:
+        raise WeightsError(f"{weights} has no second network to go on with; leave out --go-on")
     train, validation = (StructurePack(data / f"{split}.npz") for split in ("train", "val"))
     reader = WindowReader(unet, info, device)
     drawn = _windows(config)
     fixed = replace(drawn, seed=VALIDATION_SEED)
     held_out = make_examples(validation, reader, fixed, config.validation_windows, report)
-    network = train_network(make_examples(train, reader, drawn, config.windows, report), config, device, report)
+    examples = make_examples(train, reader, drawn, config.windows, report)
+    network = train_network(examples, config, device, report, start)
     found = figures(network, held_out)
     record = {**info.training, "bends": {"settings": asdict(config), "validation": found}}
-    save_weights(out, unet, replace(info, training=record), _precision_of(unet), network)
+    save_weights(out, unet, replace(info, training=record), precision_of(unet), network, load_nucleic(weights))
     return found
 
 
 def _windows(config: BendTraining) -> WindowConfig:
-    """Which windows are drawn: those of proteins, few of them at the edge, where there are fewer bends."""
-    return WindowConfig(config.window, config.seed, nucleic_share=0.0, outer_share=0.05, noise_share=0.0)
+    """Which windows are drawn: few at the edge of the molecule, where there are fewer bends; no noise."""
+    return WindowConfig(config.window, config.seed, nucleic_share=NUCLEIC_SHARE, outer_share=0.05, noise_share=0.0)
 
 
-def _precision_of(network: nn.Module) -> torch.dtype:
+def precision_of(network: nn.Module) -> torch.dtype:
     """Half where it stores the network as it is, so that the U-Net never changes."""
     values = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
     exact = all(torch.equal(tensor.half().to(tensor.dtype), tensor) for tensor in values)
@@ -263,12 +287,16 @@ def _parser() -> ArgumentParser:
     parser.add_argument("out", type=Path, help="weights file to write")
     for name in ("windows", "validation_windows", "window", "steps", "batch", "seed"):
         option, default = f"--{name.replace('_', '-')}", getattr(BendTraining, name)
-        parser.add_argument(option, type=_count, default=default, help=f"default: {default}")
+        parser.add_argument(option, type=count, default=default, help=f"default: {default}")
+    default = BendTraining.learning_rate
+    parser.add_argument("--learning-rate", type=float, default=default, help=f"peak; default: {default}")
+    parser.add_argument("--go-on", action="store_true", help="start from the second network of the weights file")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     return parser
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Read a whole number above 0 from a command line."""
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"'{text}' is no whole number above 0")
     return int(text)

@@ -21,7 +21,7 @@ from emodelx.network.weights import load_weights
 from emodelx.training import bend_examples as bends
 from emodelx.training.bend_examples import WindowReader
 from emodelx.training.data import SimulatedWindows, WindowConfig
-from emodelx.training.structures import NO_TYPE, PROTEIN, Structure
+from emodelx.training.structures import NO_TYPE, NUCLEIC, PROTEIN, Structure
 
 CPU = torch.device("cpu")
 WINDOWS = WindowConfig(32, 1, nucleic_share=0.0, outer_share=0.05, noise_share=0.0)
@@ -178,12 +178,34 @@ def test_labels_are_their_slow_twin(planted):
 
 def test_all_forward_bends_are_drawn_and_some_of_the_others():
     course = np.random.default_rng(0).permutation(np.repeat([FORWARD, BACKWARD, WRONG], [20, 20, 500]))
-    drawn = bends.draw_bends(course, np.random.default_rng(1))
+    protein = np.zeros(len(course), bool)
+    drawn = bends.draw_bends(course, protein, np.random.default_rng(1))
     assert np.bincount(course[drawn]).tolist() == [20, 8, 19]
     assert len(set(drawn)) == len(drawn)
-    assert drawn.tolist() == bends.draw_bends(course, np.random.default_rng(1)).tolist()
-    assert drawn.tolist() != bends.draw_bends(course, np.random.default_rng(2)).tolist()
-    assert len(bends.draw_bends(np.full(9, WRONG), np.random.default_rng(1))) == 3
+    assert drawn.tolist() == bends.draw_bends(course, protein, np.random.default_rng(1)).tolist()
+    assert drawn.tolist() != bends.draw_bends(course, protein, np.random.default_rng(2)).tolist()
+    assert len(bends.draw_bends(np.full(9, WRONG), np.zeros(9, bool), np.random.default_rng(1))) == 3
+
+
+def test_wrong_bends_in_nucleic_acids_are_drawn_beside_the_others(monkeypatch):
+    """Right ones near a nucleic acid stay what they are; the wrong ones there do not take the place of others."""
+    monkeypatch.setattr(bends, "MOST_IN_NUCLEIC", 30)
+    course = np.repeat([FORWARD, BACKWARD, WRONG], [20, 20, 100])
+    nucleic = np.arange(len(course)) % 2 == 0
+    drawn = bends.draw_bends(course, nucleic, np.random.default_rng(1))
+    inside = nucleic[drawn] & (course[drawn] == WRONG)
+    assert np.bincount(course[drawn[~inside]]).tolist() == [20, 8, 19]
+    assert inside.sum() == 30
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_what_is_near_an_atom_of_a_nucleic_acid():
+    xyz = np.array([[0, 0, 0], [20, 0, 0]], np.float32)
+    atoms = SimpleNamespace(xyz=xyz, kind=np.array([NUCLEIC, PROTEIN], np.int8))
+    positions = np.array([[2.9, 0, 0], [3.1, 0, 0], [20, 0, 0]], float)
+    assert bends.near_nucleic(positions, atoms).tolist() == [True, False, False]
+    atoms.kind[:] = PROTEIN
+    assert bends.near_nucleic(positions, atoms).tolist() == [False] * 3
 
 
 def test_a_molecule_is_what_the_window_shows(pack):

@@ -125,6 +125,32 @@ def test_every_example_comes_once_an_epoch():
     assert len(next(bends._shuffled(3, SMALL))) == 3
 
 
+def test_a_training_goes_on_with_a_network(examples):
+    """With a rate of nothing the start comes out; from random weights something else does."""
+    still = replace(SMALL, steps=1, learning_rate=0.0, least_learning_rate=0.0)
+    torch.manual_seed(9)
+    start = BendNetwork(BendConfig(4, 8, 6))
+    before = {name: value.clone() for name, value in start.named_parameters()}
+    after = bends.train_network(examples, still, CPU, quiet, start)
+    assert after.config == start.config
+    assert all(torch.equal(value, before[name]) for name, value in after.named_parameters())
+
+
+def test_the_command_goes_on_with_the_second_network_of_the_weights(unet_file, data_folder, tmp_path, capsys):
+    start, out, bare = (tmp_path / f"{name}.safetensors" for name in ("start", "out", "bare"))
+    unet, info = load_weights(unet_file)
+    save_weights(start, unet, info, bends=BendNetwork(BendConfig(4, 8, 6)))
+    save_weights(bare, unet, info)
+    options = ["--windows", "3", "--validation-windows", "2", "--window", "32", "--steps", "2", "--device", "cpu"]
+    assert bends.main([str(start), str(data_folder), str(out), *options, "--go-on", "--learning-rate", "1e-4"]) == 0
+    second = load_bends(out)
+    assert second is not None
+    assert second.config == BendConfig(4, 8, 6)
+    assert load_weights(out)[1].training["bends"]["settings"]["learning_rate"] == 1e-4
+    assert bends.main([str(bare), str(data_folder), str(out), *options, "--go-on"]) == WeightsError.exit_code
+    assert "bare.safetensors has no second network to go on with" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("precision", [torch.float16, torch.float32])
 def test_the_command_adds_a_network_and_leaves_the_unet(unet_file, data_folder, tmp_path, capsys, precision):
     start, out = tmp_path / "start.safetensors", tmp_path / "out.safetensors"
