@@ -26,8 +26,9 @@ from emodelx.network.weights import load_bends, load_nucleic, load_weights, save
 from emodelx.training.bend_examples import Examples, WindowReader, make_examples
 from emodelx.training.bend_variation import Variation, vary
 from emodelx.training.data import WindowConfig
+from emodelx.training.descent import Descent
 from emodelx.training.structures import NO_TYPE, StructurePack
-from emodelx.training.train import VALIDATION_SEED, AveragedWeights
+from emodelx.training.train import VALIDATION_SEED
 
 NEAR = 0.5
 """Angstrom up to which errors of a shift count by their square, beyond by their size."""
@@ -148,22 +149,14 @@ def train_network(
     """
     torch.manual_seed(config.seed)
     network = (start or BendNetwork(config.network)).to(device).train()
-    averaged = AveragedWeights(network, config.average_decay)
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
-    for step, which in enumerate(islice(_shuffled(len(examples), config), config.steps)):
-        for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate_at(step)
+    descent = Descent(network, config)
+    for which in islice(_shuffled(len(examples), config), config.steps):
         loss = _loss_of_step(network, examples.select(which, device), config)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        if not nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip).isfinite():
-            raise InputError(f"the gradient of step {step + 1} is not a number; try another --seed")
-        optimiser.step()
-        averaged.update(network, step + 1)
-        if (step + 1) % REPORTED_STEPS == 0:
-            report(f"{step + 1} of {config.steps} steps, loss {loss.item():.3f}")
-    network.load_state_dict(averaged.values)
-    return network.eval()
+        descent.step(loss)
+        if descent.steps % REPORTED_STEPS == 0:
+            report(f"{descent.steps} of {config.steps} steps, loss {loss.item():.3f}")
+    descent.finish()
+    return network
 
 
 def _shuffled(count: int, config: BendTraining) -> Iterator[Tensor]:

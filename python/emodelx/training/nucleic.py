@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
@@ -26,9 +26,10 @@ from emodelx.network.unet import Cascade, Trunk
 from emodelx.network.weights import load_bends, load_weights, save_weights
 from emodelx.training.bends import count, precision_of
 from emodelx.training.data import SimulatedWindows, WindowConfig
+from emodelx.training.descent import Descent
 from emodelx.training.labels import IGNORED
 from emodelx.training.structures import NUCLEIC, PROTEIN, Structure, StructurePack
-from emodelx.training.train import VALIDATION_SEED, AveragedWeights
+from emodelx.training.train import VALIDATION_SEED
 
 REACH = 2
 """Angstrom from an atom within which a voxel is of its molecule."""
@@ -170,23 +171,15 @@ def train_network(
         When the training diverges.
     """
     network = start.to(device).to(memory_format=torch.channels_last_3d).train()
-    averaged = AveragedWeights(network, config.average_decay)
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
+    descent = Descent(network, config)
     loader = DataLoader(windows, config.batch, num_workers=config.workers)
-    for step, (density, labels) in enumerate(islice(loader, config.steps)):
-        for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate_at(step)
+    for density, labels in islice(loader, config.steps):
         loss = loss_of(log_odds_of(network, density.to(device)), labels.to(device))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        if not nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip).isfinite():
-            raise InputError(f"the gradient of step {step + 1} is not a number; try another --seed")
-        optimiser.step()
-        averaged.update(network, step + 1)
-        if (step + 1) % REPORTED_STEPS == 0:
-            report(f"{step + 1} of {config.steps} steps, loss {loss.item():.3f}")
-    network.load_state_dict(averaged.values)
-    return network.eval()
+        descent.step(loss)
+        if descent.steps % REPORTED_STEPS == 0:
+            report(f"{descent.steps} of {config.steps} steps, loss {loss.item():.3f}")
+    descent.finish()
+    return network
 
 
 def log_odds_of(network: NucleicNetwork, density: Tensor) -> Tensor:
