@@ -101,6 +101,6 @@ def read_in(around: Sequence[Orientation], read: Callable[[Tensor], Reading], wi
     """
     total: list[Tensor] = []
     for orientation in around:
-        found = [orientation.turn_back(part) for part in read(orientation.turn(windows))]
+        found = [orientation.turn_back(part) for part in read(orientation.turn(windows)) if part is not None]
         total = [torch.add(sum_, part) for sum_, part in zip(total, found, strict=True)] if total else found
     return Reading(*(part / len(around) for part in total))

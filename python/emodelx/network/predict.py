@@ -26,7 +26,7 @@ from emodelx.machine import usable_threads
 from emodelx.network.bends import CEILING
 from emodelx.network.device import Device
 from emodelx.network.normalise import NormalisationRule, estimate_resolution, normalise
-from emodelx.network.nucleic import NucleicNetwork, protein_only
+from emodelx.network.nucleic import NucleicNetwork, shows_nucleic
 from emodelx.network.orientations import orientations, read_in
 from emodelx.network.resample import on_grid, to_working_grid
 from emodelx.network.tiling import TilePlan
@@ -217,7 +217,7 @@ def predict(
     config : ReadingConfig
     run : RunConfig
     nucleic : NucleicNetwork, optional
-        Takes away what is read in nucleic acids; it is moved to the device.
+        Takes away what is read in nucleic acids, where the map shows any; it is moved to the device.
 
     Raises
     ------
@@ -233,7 +233,9 @@ def predict(
 
     def read_windows(windows: Tensor) -> Reading:
         reading = read_in(around, read_once, windows.clamp(max=info.normalisation.ceiling))
-        return reading if apply_nucleic is None else protein_only(reading, apply_nucleic(windows.clamp(max=CEILING)))
+        if apply_nucleic is None:
+            return reading
+        return reading._replace(nucleic=apply_nucleic(windows.clamp(max=CEILING)).float().sigmoid())
 
     plan = TilePlan.cover(density.values.shape, info.window, config.overlap)
     seen = np.minimum(density.values, np.float32(info.normalisation.ceiling))
@@ -246,6 +248,7 @@ def predict(
         for done in read_tiles(stitcher, tiles, read_windows, batch):
             if run.progress is not None:
                 run.progress(done, len(tiles))
+        stitcher.keep_protein(info.calpha_threshold)
         return _to_prediction(stitcher, density, info, type_floor)
 
 
@@ -316,6 +319,7 @@ class Stitcher:
         self.volume = torch.from_numpy(volume).to(device)
         self.ca_prob = torch.zeros_like(self.volume)
         self.bb_prob = torch.zeros_like(self.volume)
+        self.nucleic: Tensor | None = None
         self._type_parts: list[tuple[Tensor, Tensor]] = []
 
     def windows(self, tiles: Ints) -> Tensor:
@@ -335,6 +339,24 @@ class Stitcher:
             self.ca_prob[in_map] += (reading.calpha[index] * share)[in_window]
             self.bb_prob[in_map] += (reading.backbone[index] * share)[in_window]
             self._add_types(tile, near_ca[index] & (share > 0), reading.amino[index], share)
+            if reading.nucleic is not None:
+                if self.nucleic is None:
+                    self.nucleic = torch.zeros_like(self.volume)
+                self.nucleic[in_map] += (reading.nucleic[index] * share)[in_window]
+
+    def keep_protein(self, threshold: float) -> None:
+        """Take what is likely a nucleic acid's away from main chain and Calphas, in a map that shows any.
+
+        Parameters
+        ----------
+        threshold : float
+            Calpha probability of a candidate.
+        """
+        if self.nucleic is None or not shows_nucleic(self.ca_prob, self.nucleic, threshold):
+            return
+        protein = (1 - self.nucleic).clamp(0, 1)
+        self.ca_prob *= protein
+        self.bb_prob *= protein
 
     def _add_types(self, tile: Ints, keep: Tensor, amino: Tensor, share: Tensor) -> None:
         """Note the share-weighted types of some voxels of a window."""

@@ -29,11 +29,15 @@ class Logits(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Probabilities of main chain and Calpha, ``(batch, X, Y, Z)``, and of amino acids, ``(batch, 20, X, Y, Z)``."""
+    """Probabilities of main chain and Calpha, ``(batch, X, Y, Z)``, and of amino acids, ``(batch, 20, X, Y, Z)``.
+
+    That atoms are those of a nucleic acid is said by another network, ``(batch, X, Y, Z)``; None where there is none.
+    """
 
     backbone: Tensor
     calpha: Tensor
     amino: Tensor
+    nucleic: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,8 @@ class WindowReader:
     def read(self, density: Tensor) -> Reading:
         """Read a window ``(size, size, size)``; the types are in the order of `AMINO_ACIDS`."""
         ceiling = self.info.normalisation.ceiling
-        backbone, calpha, amino = read_in(self.around, self._read_once, density.clamp(max=ceiling)[None, None])
-        return Reading(backbone[0], calpha[0], amino[0, self.columns])
+        read = read_in(self.around, self._read_once, density.clamp(max=ceiling)[None, None])
+        return Reading(read.backbone[0], read.calpha[0], read.amino[0, self.columns])
 
     def _read_once(self, windows: Tensor) -> Reading:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):

@@ -1,6 +1,7 @@
 """The network that tells nucleic acids from protein: what it takes away, and how it is stored."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,15 +14,15 @@ from emodelx.errors import WeightsError
 from emodelx.network.bends import CEILING, BendConfig, BendNetwork
 from emodelx.network.device import Device
 from emodelx.network.normalise import PAPER, normalise
-from emodelx.network.nucleic import NucleicNetwork, protein_only
+from emodelx.network.nucleic import NucleicNetwork, shows_nucleic
 from emodelx.network.predict import read_density
-from emodelx.network.unet import NetworkConfig, Reading, build_network
+from emodelx.network.unet import NetworkConfig, build_network
 from emodelx.network.weights import WeightsInfo, load_bends, load_nucleic, load_weights, save_weights, verify_weights
 from emodelx.records import DensityMap
 
 CPU = Device(torch.device("cpu"), "CPU", False)
 SMALL = NetworkConfig(widths=(8, 8), encoder_blocks=(1, 1), decoder_blocks=(1,))
-INFO = WeightsInfo(SMALL, replace(PAPER, percentile=90.0), window=16)
+INFO = WeightsInfo(SMALL, replace(PAPER, percentile=90.0), window=16, calpha_threshold=0.1)
 READING = ReadingConfig(empty=0, orientations=1)
 
 
@@ -50,17 +51,16 @@ def read(density, path):
     return read_density(density, path, CPU, config=READING, run=RunConfig(threads=1))
 
 
-def test_probabilities_are_those_of_protein():
-    backbone, calpha, amino = torch.rand(2, 3, 3, 3), torch.rand(2, 3, 3, 3), torch.rand(2, 20, 3, 3, 3)
-    log_odds = torch.randn(2, 3, 3, 3)
-    found = protein_only(Reading(backbone, calpha, amino), log_odds)
-    share = 1 - log_odds.double().sigmoid()
-    torch.testing.assert_close(found.backbone, (backbone * share).float())
-    torch.testing.assert_close(found.calpha, (calpha * share).float())
-    assert found.amino is amino
+@pytest.mark.parametrize(("count", "shown"), [(0, False), (4, False), (5, True), (100, True)])
+def test_a_map_shows_nucleic_acid_where_many_calphas_are_likely_its(count, shown):
+    calpha, nucleic = torch.zeros(10, 10, 10), torch.ones(10, 10, 10)
+    calpha[0], nucleic[0] = 0.6, 0.69
+    nucleic[0].view(-1)[:count] = 0.71
+    assert shows_nucleic(calpha, nucleic, 0.5) is shown
+    assert shows_nucleic(calpha, nucleic, 0.7) is False
 
 
-@pytest.mark.parametrize(("bias", "share"), [(-30.0, 1.0), (0.0, 0.5), (30.0, 0.0)])
+@pytest.mark.parametrize(("bias", "share"), [(-30.0, 1.0), (0.0, 1.0), (1.0, 1 / (1 + math.e)), (30.0, 0.0)])
 def test_what_is_read_in_nucleic_acids_is_taken_away(first, density, tmp_path, bias, share):
     alone, beside = tmp_path / "alone.safetensors", tmp_path / "beside.safetensors"
     save_weights(alone, first, INFO)
