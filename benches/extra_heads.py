@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emodelx.network.unet import Logits, Trunk, read_logits, unfold_voxels
+from emodelx.network.unet import Logits, Reading, Trunk, read_logits, unfold_voxels
 from emodelx.training.bend_examples import LONGEST_BOND, find_candidates, find_peaks
 from emodelx.training.calibrate import MATCH_DISTANCE, remove_class_weights
 from emodelx.training.data import SimulatedWindows, WindowConfig, batches
@@ -388,7 +388,7 @@ def candidate_errors(trainer: HeadTrainer, windows: FurtherWindows, threshold: f
     squares: dict[str, list[Tensor]] = {"voxel": [], "centroid": [], "offset": []}
     for density, targets in batches(windows, 1, 0, 0):
         reading = read_logits(trainer.network(density[:, :1]), trainer.config.network)
-        calpha = type(reading)(*(volume[0] for volume in reading))
+        calpha = Reading(reading.backbone[0], reading.calpha[0], reading.amino[0])
         peaks = find_peaks(calpha.calpha, threshold)
         labelled = (targets.calpha[0] == TARGET).nonzero()
         if len(peaks) == 0 or len(labelled) == 0:
