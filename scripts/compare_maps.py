@@ -23,7 +23,8 @@ from scipy.spatial import KDTree
 
 from emodelx.io.atoms import read_model
 from emodelx.io.maps import read_map
-from emodelx.network.normalise import SPECTRUM, RadialGrid, normalise
+from emodelx.network.normalise import SPECTRUM, normalise
+from emodelx.network.radial_grid import RadialGrid
 from emodelx.network.resample import to_working_grid
 from emodelx.pairs import atoms_of
 from emodelx.training.augment import random_scale

@@ -10,19 +10,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from emodelx.network.anisotropy import directional_fall, even_out
 from emodelx.network.noise import take_out_noise
+from emodelx.network.radial_grid import RadialGrid
 from emodelx.network.spectrum import fall_spacing, matching_gain, smooth_profile, soft_cut
 
 Volume = NDArray[np.float32]
 
-SHELLS_PER_FREQUENCY = 100  # radial shells are 0.01 1/A wide
 SMOOTHING_SHELLS = 2.0
 PERCENTILE_SAMPLES = 4_000_000
-LEAST_POWER = 1e-36  # keeps the logarithm of an empty map finite
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class NormalisationRule:
     ----------
     name
         ``paper``: eq. 1; ``published``: what the published program does; ``spectrum``: radial amplitudes scaled to one
-        curve and cut at the resolution first, and what is nothing but noise taken out.
+        curve, alike in all directions, and cut at the resolution first, and what is nothing but noise taken out.
     percentile
         The value at this percentile becomes 1: of all voxels (``paper``) or of the positive ones.
     cut
@@ -89,7 +87,7 @@ def to_scale(volume: Volume, rule: NormalisationRule, resolution: float | None =
         top = _percentile(_positive_box(raised).clip(min=0), rule.percentile)
         return _stretch(raised, np.float32(0), top)
     assert resolution is not None
-    matched = match_spectrum(volume, rule.cut * resolution)
+    matched = _match_directions(volume, rule.cut * resolution)
     floor = np.median(matched)
     positive = matched[matched > floor]
     top = _percentile(positive, rule.percentile) if positive.size else floor
@@ -119,6 +117,13 @@ def _positive_box(volume: Volume) -> Volume:
     return volume[tuple(slice(span[0], span[-1] + 1) for span in spans)]
 
 
+def _match_directions(volume: Volume, cut: float) -> Volume:
+    """Match the spectrum; a map that falls off faster along one direction than along others, evened first."""
+    matched = match_spectrum(volume, cut)
+    fall = directional_fall(volume, matched, cut)
+    return match_spectrum(even_out(volume, fall), cut) if fall.any() else matched
+
+
 def match_spectrum(volume: Volume, cut: float) -> Volume:
     """Scale the radial amplitudes to the common curve and cut softly at `cut` Angstrom.
 
@@ -132,71 +137,7 @@ def match_spectrum(volume: Volume, cut: float) -> Volume:
     profile = smooth_profile(grid.log_amplitude(transform), SMOOTHING_SHELLS)
     radius = grid.radius(len(profile))
     grid.scale(transform, 10 ** matching_gain(radius, profile) * soft_cut(radius, cut))
-    full = torch.fft.irfftn(transform, s=grid.shape)
-    nx, ny, nz = volume.shape
-    return np.ascontiguousarray(full[:nx, :ny, :nz].numpy())
-
-
-@dataclass(frozen=True)
-class RadialGrid:
-    """Half-complex Fourier grid of a zero-padded volume, handled slab by slab so that no index volume is held."""
-
-    shape: tuple[int, int, int]
-
-    @classmethod
-    def around(cls, shape: tuple[int, ...]) -> RadialGrid:
-        """Return the grid with each edge raised to an even number that the FFT likes."""
-        nx, ny, nz = (_fast_even_size(n) for n in shape)
-        return cls((nx, ny, nz))
-
-    def transform(self, volume: Volume) -> Tensor:
-        """Fourier transform of the volume less its median, complex64 ``(nx, ny, nz // 2 + 1)``."""
-        box = np.zeros(self.shape, np.float32)
-        box[tuple(slice(n) for n in volume.shape)] = volume - np.median(volume)
-        return torch.fft.rfftn(torch.from_numpy(box))
-
-    def radius(self, shells: int) -> Tensor:
-        """Middle frequency of every shell, 1/Angstrom."""
-        return (torch.arange(shells) + 0.5) / SHELLS_PER_FREQUENCY
-
-    def shells(self, slab: int) -> Tensor:
-        """Shell number of every coefficient with x index `slab`, int64 ``(ny, nz // 2 + 1)``."""
-        nx, ny, nz = self.shape
-        x = torch.fft.fftfreq(nx)[slab]
-        square = x**2 + torch.fft.fftfreq(ny)[:, None] ** 2 + torch.fft.rfftfreq(nz) ** 2
-        return (square.sqrt() * SHELLS_PER_FREQUENCY).long()
-
-    def log_amplitude(self, transform: Tensor) -> Tensor:
-        """log10 of the root mean square amplitude of every shell, float32; interpolated where a shell is empty."""
-        count = int(np.sqrt(0.75) * SHELLS_PER_FREQUENCY) + 1
-        power, number = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
-        for slab, plane in enumerate(transform):
-            shells = self.shells(slab).reshape(-1)
-            power += torch.bincount(shells, plane.abs().square().double().reshape(-1), minlength=count)
-            number += torch.bincount(shells, minlength=count)
-        filled = number.nonzero()[:, 0].numpy()
-        values = 0.5 * np.log10(power.numpy()[filled] / number.numpy()[filled] + LEAST_POWER)
-        return torch.from_numpy(np.interp(np.arange(count), filled, values)).float()
-
-    def scale(self, transform: Tensor, factor: Tensor) -> None:
-        """Multiply every coefficient in place by the `factor` of its shell."""
-        for slab in range(len(transform)):
-            transform[slab] *= factor[self.shells(slab)]
-
-
-def _fast_even_size(size: int) -> int:
-    """Smallest even number >= `size` without prime factors above 5."""
-    size += size % 2
-    while _rest_after_small_primes(size) > 1:
-        size += 2
-    return size
-
-
-def _rest_after_small_primes(number: int) -> int:
-    for prime in (2, 3, 5):
-        while number % prime == 0:
-            number //= prime
-    return number
+    return grid.volume(transform, volume.shape)
 
 
 def estimate_resolution(volume: Volume) -> float:

@@ -11,12 +11,11 @@ from emodelx.network.normalise import (
     PUBLISHED,
     SPECTRUM,
     NormalisationRule,
-    RadialGrid,
-    _fast_even_size,
     estimate_resolution,
     match_spectrum,
     normalise,
 )
+from emodelx.network.radial_grid import RadialGrid, _fast_even_size
 from emodelx.network.spectrum import matching_gain, smooth_profile, soft_cut, target_log_amplitude
 
 
