@@ -54,13 +54,13 @@ def read(density, path):
 @pytest.mark.parametrize(("count", "shown"), [(0, False), (4, False), (5, True), (100, True)])
 def test_a_map_shows_nucleic_acid_where_many_calphas_are_likely_its(count, shown):
     calpha, nucleic = torch.zeros(10, 10, 10), torch.ones(10, 10, 10)
-    calpha[0], nucleic[0] = 0.6, 0.69
-    nucleic[0].view(-1)[:count] = 0.71
+    calpha[0], nucleic[0] = 0.6, 0.79
+    nucleic[0].view(-1)[:count] = 0.81
     assert shows_nucleic(calpha, nucleic, 0.5) is shown
     assert shows_nucleic(calpha, nucleic, 0.7) is False
 
 
-@pytest.mark.parametrize(("bias", "share"), [(-30.0, 1.0), (0.0, 1.0), (1.0, 1 / (1 + math.e)), (30.0, 0.0)])
+@pytest.mark.parametrize(("bias", "share"), [(-30.0, 1.0), (0.0, 1.0), (2.0, 1 / (1 + math.e**2)), (30.0, 0.0)])
 def test_what_is_read_in_nucleic_acids_is_taken_away(first, density, tmp_path, bias, share):
     alone, beside = tmp_path / "alone.safetensors", tmp_path / "beside.safetensors"
     save_weights(alone, first, INFO)
