@@ -26,10 +26,12 @@ ENVELOPE = 12.0
 BRIGHT = 97.0
 """Percentile of the smoothed density from which on all is molecule."""
 OWN = 12.0
-"""Square Angstrom (Frobenius norm): molecules have as much of their own, as helices and sheets lie along directions."""
+"""Square Angstrom (Frobenius norm): molecules have as much of their own, as helices and sheets lie along directions.
+It was 2 to 16 in twelve simulated maps without a fall."""
 ROUNDS = 6
+"""Of the fit, which is to first order."""
 MOST_GAIN = 4.0
-"""Natural logarithm."""
+"""Natural logarithm of the largest factor on an amplitude."""
 
 
 def directional_fall(volume: Volume, matched: Volume, cut: float) -> Fall:
@@ -74,10 +76,8 @@ def even_out(volume: Volume, fall: Fall) -> Volume:
     """
     grid = RadialGrid.around(volume.shape)
     transform = grid.transform(volume)
-    nx, ny, nz = grid.shape
-    y, z = torch.fft.fftfreq(ny)[:, None], torch.fft.rfftfreq(nz)
-    for slab, x in enumerate(torch.fft.fftfreq(nx)):
-        axes = (x, y, z)
+    for slab in range(len(transform)):
+        axes = grid.frequencies(slab)
         exponent = sum(float(fall[i, j]) * axes[i] * axes[j] for i in range(3) for j in range(3)) / 4
         transform[slab] *= torch.exp(torch.as_tensor(exponent).clamp(-MOST_GAIN, MOST_GAIN))
     return grid.volume(transform, volume.shape)
@@ -98,14 +98,13 @@ def _envelope(matched: Volume) -> Volume:
 
 def _band(grid: RadialGrid, transform: Tensor, finest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Frequencies, ``(n, 3)``, between the coarsest and the finest spacing, and the power there."""
-    nx, ny, nz = grid.shape
-    y, z = torch.fft.fftfreq(ny)[:, None].expand(-1, nz // 2 + 1), torch.fft.rfftfreq(nz).expand(ny, -1)
     places, power = [], []
-    for slab, x in enumerate(torch.fft.fftfreq(nx)):
-        radius = (x**2 + y**2 + z**2).sqrt()
+    for slab, plane in enumerate(transform):
+        frequencies = torch.stack(torch.broadcast_tensors(*grid.frequencies(slab)), dim=-1)
+        radius = frequencies.square().sum(dim=-1).sqrt()
         within = (radius > 1 / COARSEST) & (radius < 1 / finest)
-        places.append(torch.stack([x.expand(int(within.sum())), y[within], z[within]], dim=1))
-        power.append(transform[slab][within].abs().square())
+        places.append(frequencies[within])
+        power.append(plane[within].abs().square())
     return torch.cat(places).double().numpy(), torch.cat(power).double().numpy() + LEAST_POWER
 
 

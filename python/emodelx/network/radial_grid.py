@@ -45,12 +45,15 @@ class RadialGrid:
         """Middle frequency of every shell, 1/Angstrom."""
         return (torch.arange(shells) + 0.5) / SHELLS_PER_FREQUENCY
 
+    def frequencies(self, slab: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Frequencies along x, y and z of the coefficients with x index `slab`; they broadcast to the shape of a slab."""
+        nx, ny, nz = self.shape
+        return torch.fft.fftfreq(nx)[slab], torch.fft.fftfreq(ny)[:, None], torch.fft.rfftfreq(nz)
+
     def shells(self, slab: int) -> Tensor:
         """Shell number of every coefficient with x index `slab`, int64 ``(ny, nz // 2 + 1)``."""
-        nx, ny, nz = self.shape
-        x = torch.fft.fftfreq(nx)[slab]
-        square = x**2 + torch.fft.fftfreq(ny)[:, None] ** 2 + torch.fft.rfftfreq(nz) ** 2
-        return (square.sqrt() * SHELLS_PER_FREQUENCY).long()
+        x, y, z = self.frequencies(slab)
+        return ((x**2 + y**2 + z**2).sqrt() * SHELLS_PER_FREQUENCY).long()
 
     def log_amplitude(self, transform: Tensor) -> Tensor:
         """log10 of the root mean square amplitude of every shell, float32; interpolated where a shell is empty."""
