@@ -46,7 +46,7 @@ class RadialGrid:
         return (torch.arange(shells) + 0.5) / SHELLS_PER_FREQUENCY
 
     def frequencies(self, slab: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Frequencies along x, y and z of the coefficients with x index `slab`; they broadcast to the shape of a slab."""
+        """Frequencies along x, y and z of the coefficients with x index `slab`; they broadcast to a slab."""
         nx, ny, nz = self.shape
         return torch.fft.fftfreq(nx)[slab], torch.fft.fftfreq(ny)[:, None], torch.fft.rfftfreq(nz)
 
