@@ -332,6 +332,29 @@ def bend_bodies(
         Calphas (n, 3), mean of the field over the sites, and over the main chain of every residue (n,).
     """
 
+def trace_loops(
+    field: NDArray[np.float32],
+    chains: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]],
+    *,
+    threads: int = 0,
+    progress: _Progress = None,
+) -> list[tuple[int, int, NDArray[np.float64], NDArray[np.float64]]]:
+    """Trace what placed chains lack between two of their residues through the field, the shortest loops first.
+
+    Parameters
+    ----------
+    field : ndarray, dtype=float32, shape=(nx, ny, nz)
+        On a 1 A grid, with a standard deviation of 1.
+    chains : sequence of (ndarray, ndarray)
+        Numbers of the residues that are placed (n,), ascending, and their Calphas (n, 3) in voxels.
+
+    Returns
+    -------
+    list of (int, int, ndarray, ndarray)
+        Chain, number of the first residue, Calphas (m, 3), and the share of the ways, by their likelihood, that have
+        each residue within 3 A of there (m,). Up to 30 residues; where no way leads, there is none.
+    """
+
 def trace_paths(
     points: NDArray[np.float64],
     links: _SparseArrays,

@@ -77,6 +77,11 @@ class Scene:
         bent = _core.bend_bodies(self.field, list(bodies), stiffness, threads=run.threads, progress=run.progress)
         return [(points, uniform_filter1d(support, STRETCH, mode="nearest")) for points, _, support in bent]
 
+    def trace(self, chains: Sequence[tuple[Ints, Points]], run: RunConfig) -> list[tuple[int, Ints, Points]]:
+        """Chain, numbers (m,) and Calphas (m, 3) of the loops that placed chains lack, where a way leads over them."""
+        found = _core.trace_loops(self.field, list(chains), threads=run.threads, progress=run.progress)
+        return [(chain, np.arange(first, first + len(points)), points) for chain, first, points, _ in found]
+
 
 def good_support(supports: Sequence[Support]) -> float:
     """Support that residues in their places have."""

@@ -12,7 +12,6 @@ from emodelx.config import RigidConfig, RunConfig
 from emodelx.contrast import USUAL_RESOLUTION, read_contrast
 from emodelx.domains import split_domains
 from emodelx.hinges import straighten
-from emodelx.loops import with_loops
 from emodelx.poses import CERTAIN, MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
 from emodelx.records import (
     Candidates,
@@ -109,6 +108,31 @@ def search_templates(
 
 
 @dataclass(frozen=True)
+class Fit:
+    """A copy that was bent to fit the map.
+
+    Attributes
+    ----------
+    copy : Copy
+    numbers : ndarray, dtype=int64, shape=(n,)
+        Its residues, ascending.
+    points : ndarray, dtype=float64, shape=(n, 3)
+        Their Calphas in Angstrom from voxel 0,0,0.
+    right : ndarray, dtype=float32, shape=(n,)
+        Probability of each to be within 3 A of its place.
+    """
+
+    copy: Copy
+    numbers: Ints
+    points: Points
+    right: Floats
+
+    def in_place(self) -> float:
+        """Expected number of residues in their places."""
+        return float(self.right.sum())
+
+
+@dataclass(frozen=True)
 class _Search:
     """What bodies are searched in, and how."""
 
@@ -126,11 +150,12 @@ class _Search:
         poses = self.poses(bodies)
         witnessed = [self._witnessed(pose) for pose in poses]
         copies = choose_copies(witnessed, self.templates, self.sequences, placed, self.config)
-        fitted = self._best_fit(copies, [self._heard(pose) for pose in poses], read)
-        new = [_without_placed(p, placed, self.sequences[p.sequence].copies) for p in fitted]
+        fits = self.with_loops(self._best_fit(copies, [self._heard(pose) for pose in poses], read))
+        found = [self._placement(fit) for fit in fits]
+        new = [_without_placed(p, placed, self.sequences[p.sequence].copies) for p in found]
         return [placement for placement in new if len(placement.numbers)]
 
-    def _best_fit(self, copies: list[Copy], poses: Sequences[Pose], read: Sequences[Copy]) -> list[Placement]:
+    def _best_fit(self, copies: list[Copy], poses: Sequences[Pose], read: Sequences[Copy]) -> list[Fit]:
         """Straighten and fit the copies; those that stay loose from other poses, too, and the best of that.
 
         Of a template that is much bent every good pose has another part in place, and the best one need not be the
@@ -139,14 +164,14 @@ class _Search:
         best = self._straight_fit([*copies, *read])
         for i, copy in enumerate(copies):
             others = [*copies[:i], *copies[i + 1 :]]
-            for rival in rivals_of(copy, best[i], others, poses, self.config):
+            for rival in rivals_of(copy, best[i].in_place(), others, poses, self.config):
                 tried = [*copies[:i], Copy(copy.template, (rival,)), *copies[i + 1 :]]
-                fit = self._straight_fit([*tried, *read])
-                if _right(fit) > _right(best) + CLEARLY * len(rival.points):
-                    copies, best = tried, fit
+                fits = self._straight_fit([*tried, *read])
+                if _in_place(fits) > _in_place(best) + CLEARLY * len(rival.points):
+                    copies, best = tried, fits
         return best
 
-    def _straight_fit(self, copies: Sequences[Copy]) -> list[Placement]:
+    def _straight_fit(self, copies: Sequences[Copy]) -> list[Fit]:
         view = self.scene, self._heard
         return self.fitted(straighten(copies, self.templates, self.sequences, view, self.config, self.run))
 
@@ -191,35 +216,51 @@ class _Search:
         codes = self.sequences[template.sequence].codes()[template.numbers[pose.body.members]]
         return pose.likelier(self.evidence.log_ratio(pose.own(), codes))
 
-    def fitted(self, copies: Sequences[Copy]) -> list[Placement]:
-        """Bend the copies to fit the map, and keep the residues that it supports."""
-        bodies = []
-        for copy in copies:
-            template = self.templates[copy.template]
-            numbers, points = with_loops(template.numbers, copy.whole())
-            bodies.append((numbers, points, side_chains(self.sequences[template.sequence].residues, numbers)))
-        bent = self.scene.bend(bodies, self.config, self.run)
+    def fitted(self, copies: Sequences[Copy]) -> list[Fit]:
+        """Bend copies to fit the map."""
+        whole = [(copy, self.templates[copy.template].numbers, copy.whole()) for copy in copies]
+        return self._bent(whole)
+
+    def with_loops(self, fits: Sequences[Fit]) -> list[Fit]:
+        """Trace the loops that the templates lack through the map, and bend the copies with them."""
+        loops = self.scene.trace([(fit.numbers, fit.points) for fit in fits], self.run)
+        if not loops:
+            return list(fits)
+        whole = []
+        for i, fit in enumerate(fits):
+            own = [(numbers, points) for chain, numbers, points in loops if chain == i]
+            numbers = np.concatenate([fit.numbers, *(numbers for numbers, _ in own)])
+            points = np.concatenate([fit.points, *(points for _, points in own)])
+            order = np.argsort(numbers)
+            whole.append((fit.copy, numbers[order], np.ascontiguousarray(points[order])))
+        return self._bent(whole)
+
+    def _bent(self, bodies: Sequences[tuple[Copy, Ints, Points]]) -> list[Fit]:
+        residues = [self.sequences[self.templates[copy.template].sequence].residues for copy, *_ in bodies]
+        sided = [(n, p, side_chains(own, n)) for (_, n, p), own in zip(bodies, residues, strict=True)]
+        bent = self.scene.bend(sided, self.config, self.run)
         good = good_support([support for _, support in bent])
         return [
-            self._placement(copy, held, points, support / good)
-            for copy, (held, *_), (points, support) in zip(copies, bodies, bent, strict=True)
+            Fit(copy, numbers, points, self._right(copy, numbers, support / good))
+            for (copy, numbers, _), (points, support) in zip(bodies, bent, strict=True)
         ]
 
-    def _placement(self, copy: Copy, held: Ints, points: Points, support: Support) -> Placement:
+    def _right(self, copy: Copy, numbers: Ints, support: Support) -> Floats:
+        searched = np.isin(numbers, self.templates[copy.template].numbers[copy.members()])
+        return right_residues(support, searched, self.scene.resolution)
+
+    def _placement(self, fit: Fit) -> Placement:
         """What the map supports of a fitted copy."""
-        template = self.templates[copy.template]
-        known = np.isin(held, template.numbers[copy.members()])
-        right = right_residues(support, known, self.scene.resolution)
-        kept = right >= self.config.least_right
-        score = float(np.log(1 / copy.chance()))
-        return Placement(
-            copy.template, template.sequence, held[kept], points[kept], score, types=0.0, right=right[kept]
-        )
+        kept = fit.right >= self.config.least_right
+        score = float(np.log(1 / fit.copy.chance()))
+        own = fit.numbers[kept], fit.points[kept], score
+        template = fit.copy.template
+        return Placement(template, self.templates[template].sequence, *own, types=0.0, right=fit.right[kept])
 
 
-def _right(placements: Sequences[Placement]) -> float:
+def _in_place(fits: Sequences[Fit]) -> float:
     """Expected number of residues in their places."""
-    return sum(float(p.right.sum()) for p in placements if p.right is not None)
+    return sum(fit.in_place() for fit in fits)
 
 
 def lacking_copies(sequences: Sequences[Sequence], placed: Sequences[Placement]) -> list[bool]:
@@ -364,15 +405,15 @@ def choose_copies(
 
 
 def rivals_of(
-    copy: Copy, fit: Placement, others: Sequences[Copy], poses: Sequences[Pose], config: RigidConfig
+    copy: Copy, in_place: float, others: Sequences[Copy], poses: Sequences[Pose], config: RigidConfig
 ) -> list[Pose]:
     """Find other poses of a copy that was found as a whole, where its fit leaves much of it loose.
 
     Parameters
     ----------
     copy : Copy
-    fit : Placement
-        What the map supports of it.
+    in_place : float
+        How many of its residues are expected to be in their places.
     others : sequence of Copy
         Whose places are taken.
     poses : sequence of Pose
@@ -386,7 +427,7 @@ def rivals_of(
     """
     first = copy.poses[0]
     size = len(first.points)
-    if len(first.body.members) < size or _right([fit]) > RIGHT_WHOLE * size:
+    if len(first.body.members) < size or in_place > RIGHT_WHOLE * size:
         return []
     whole = [p for p in poses if p.body.template == copy.template and len(p.body.members) == size]
     sure = [p for p in whole if p.chance <= config.most_chance and not np.array_equal(p.points, first.points)]

@@ -23,6 +23,7 @@ pub mod fft;
 pub mod field;
 pub mod geometry;
 pub mod links;
+pub mod loops;
 pub mod monitor;
 pub mod packing;
 pub mod paths;

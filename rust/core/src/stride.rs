@@ -208,7 +208,7 @@ fn between(a: &Point, b: &Point) -> [Point; 3] {
 }
 
 /// Unit vectors evenly over the sphere (Fibonacci lattice).
-fn directions() -> Vec<Point> {
+pub(crate) fn directions() -> Vec<Point> {
     let golden = std::f64::consts::PI * (3.0 - 5.0_f64.sqrt());
     let direction = |i: usize| {
         let z = 1.0 - (2.0 * i as f64 + 1.0) / DIRECTIONS as f64;

@@ -53,5 +53,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(rigid::search_body, module)?)?;
     module.add_function(wrap_pyfunction!(rigid::settle_body, module)?)?;
     module.add_function(wrap_pyfunction!(rigid::bend_bodies, module)?)?;
+    module.add_function(wrap_pyfunction!(rigid::trace_loops, module)?)?;
     Ok(())
 }

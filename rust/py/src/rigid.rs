@@ -4,6 +4,7 @@ use emodelx_core::Point;
 use emodelx_core::body::{Body, SideChain};
 use emodelx_core::elastic::{self, Stiffness};
 use emodelx_core::geometry::Motion;
+use emodelx_core::loops::{self, Course, Placed};
 use emodelx_core::refine::density::Density;
 use emodelx_core::rigid::{self, Pose, Scene, Thoroughness};
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
@@ -20,6 +21,10 @@ type BodyArrays<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray2<'py, f64>, 
 type PoseArrays<'py> = (Bound<'py, PyArray2<f64>>, [f64; 3], f64);
 /// Rotations (n, 9), row by row, shifts (n, 3), means of the field (n,).
 type SettledArrays<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<f64>>);
+/// Numbers of residues (n,), their points (n, 3).
+type PlacedArrays<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray2<'py, f64>);
+/// Chain, number of the first residue, points (n, 3), agreement (n,).
+type CourseArrays<'py> = (usize, usize, Bound<'py, PyArray2<f64>>, Bound<'py, PyArray1<f64>>);
 /// Points (n, 3), mean of the field, that of every residue (n,).
 type BentArrays<'py> = (Bound<'py, PyArray2<f64>>, f64, Bound<'py, PyArray1<f64>>);
 
@@ -82,6 +87,26 @@ pub fn bend_bodies<'py>(
     let bent = enter(py, &Run { threads, progress }, |monitor| elastic::bend(&density, &bodies, stiffness, monitor))?;
     let arrays = |b: elastic::Bent| (arrays::to_matrix(py, &b.points), b.score, PyArray1::from_vec(py, b.support));
     Ok(bent.into_iter().map(arrays).collect())
+}
+
+#[pyfunction]
+#[pyo3(signature = (field, chains, *, threads=0, progress=None))]
+pub fn trace_loops<'py>(
+    py: Python<'py>,
+    field: PyReadonlyArray3<'py, f32>,
+    chains: Vec<PlacedArrays<'py>>,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Vec<CourseArrays<'py>>> {
+    let volume = arrays::probabilities("field", &field)?;
+    let read = |(numbers, points): &PlacedArrays<'_>| {
+        Ok(Placed { numbers: arrays::indices("numbers", numbers)?, points: arrays::points("points", points)? })
+    };
+    let chains = chains.iter().map(read).collect::<PyResult<Vec<_>>>()?;
+    let found = enter(py, &Run { threads, progress }, |monitor| loops::trace(&volume, &chains, monitor))?;
+    let arrays =
+        |c: Course| (c.chain, c.first, arrays::to_matrix(py, &c.points), PyArray1::from_vec(py, c.agreement));
+    Ok(found.into_iter().map(arrays).collect())
 }
 
 fn density<'a>(name: &str, array: &'a PyReadonlyArray3<'_, f32>) -> PyResult<Density<'a>> {

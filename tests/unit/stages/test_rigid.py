@@ -74,6 +74,18 @@ def test_both_copies_are_found():
         assert min(map(np.median, off)) < 1.0
 
 
+def test_a_loop_that_the_template_lacks_is_traced():
+    """Residues 44 to 48 lie between two helices."""
+    view = planted(PLACES[:1])
+    there = np.setdiff1d(np.arange(LENGTH), np.arange(44, 49))
+    (found,) = search(replace(TEMPLATE, numbers=there, positions=CHAIN[there]), view, copies=1)
+    loop = np.isin(found.numbers, np.arange(44, 49))
+    off = np.linalg.norm(found.positions - view[0].origin - PLACES[0][found.numbers], axis=1)
+    assert loop.sum() == 5
+    assert off[loop].max() < 4
+    assert found.right[loop].max() < found.right[~loop].max(), "nobody searched for it"
+
+
 def test_no_more_copies_than_asked_for():
     assert len(search(TEMPLATE, planted(PLACES), copies=1)) == 1
 
@@ -150,9 +162,8 @@ def test_of_two_in_one_place_the_surer_stays():
 
 def rivals(poses, right, others=(), members=None):
     copy = Copy(0, (poses[0] if members is None else replace(poses[0], body=Body(0, members)),))
-    fit = Placement(0, 0, np.arange(LENGTH), PLACES[0], 10.0, 0.0, right=np.full(LENGTH, right, np.float32))
     taken = [Copy(0, (pose(points),)) for points in others]
-    return [p.chance for p in rivals_of(copy, fit, taken, poses, RigidConfig())]
+    return [p.chance for p in rivals_of(copy, right * LENGTH, taken, poses, RigidConfig())]
 
 
 def test_a_copy_that_stays_loose_is_tried_from_its_other_poses():
