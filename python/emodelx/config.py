@@ -145,7 +145,7 @@ class RigidConfig:
     """Springs between residues up to three apart, against the slope of the map's details."""
     stiffness_across: float = 0.5
     """Springs between other residues that touch; they tear when stretched by more than 2 A."""
-    least_right: float = 0.1
+    least_right: float = 0.03
     """Lowest probability of a residue that is placed."""
 
 

@@ -36,7 +36,7 @@ FEWEST = 15
 MOST_HELD = 0.5
 """Share of the residues of a body that its copy may have already."""
 CALIBRATED = (5.0, 7.0)
-RIGHT_INTERCEPT, RIGHT_WEIGHT = (-2.6, -0.5), (5.5, 1.8)
+RIGHT_INTERCEPT, RIGHT_WEIGHT = (-2.6, -2.7), (5.5, 5.2)
 """Log-odds of a residue to be in its place, without and per good support, in maps of these resolutions; set on three
 simulated cases, see `docs/accuracy.md`."""
 RIGHT_WHOLE, MOST_RIVALS, CLEARLY = 0.9, 2, 0.05
