@@ -3,16 +3,16 @@
 Usage: python benches/calibration.py STRUCTURES_FOLDER MAPS_FOLDER [--count 3] [--resolutions 3 4] [--only EMDB ...]
 
 The folders are those of benches/simulated_maps.py and benches/real_maps.py. Calpha: the score of every candidate,
-against whether a Calpha lies within 2 A. Main chain: voxels of simulated maps that are main chain or another labelled
-class. Amino acid: the types of candidates within 2 A of a Calpha, after the second look, and with other temperatures.
-The expected calibration error (ECE) is the mean distance between probability and truth over ten bins, weighted by their
-numbers.
+against whether a Calpha lies within 2 A. Voxels: those of simulated maps that are a Calpha's, or main chain, or of
+another labelled class, where the network says more than 0.01, with and without the odds of the weights file. Amino
+acid: the types of candidates within 2 A of a Calpha, after the second look, and with other temperatures. The expected
+calibration error (ECE) is the mean distance between probability and truth over ten bins, weighted by their numbers.
 """
 
 import argparse
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,8 @@ from emodelx.training.labels import IGNORED, TARGET, make_labels
 from emodelx.training.structures import Structure, StructurePack
 
 NEAR = 2.0
+LEAST = 0.01
+VOXELS = ("Calpha voxels", "Calpha voxels, calibrated", "main-chain voxels", "main-chain voxels, calibrated")
 BINS = 10
 TEMPERATURES = np.round(np.arange(0.6, 1.81, 0.05), 2)
 
@@ -46,16 +48,15 @@ class Answers:
     ----------
     calpha, calpha_right
         Score of every candidate, and whether it is one.
-    chain, chain_right
-        Main-chain probability of voxels, and whether they are.
+    voxels
+        What was said of voxels, and whether it is so, by the name of the table; nothing for real maps.
     types, truth
         Probabilities ``(n, 20)`` and the index of the right one.
     """
 
     calpha: np.ndarray
     calpha_right: np.ndarray
-    chain: np.ndarray
-    chain_right: np.ndarray
+    voxels: dict[str, tuple[np.ndarray, np.ndarray]]
     types: np.ndarray
     truth: np.ndarray
 
@@ -63,7 +64,7 @@ class Answers:
         """The same with the logits of the types divided by a temperature."""
         powers = np.maximum(self.types, 1e-12) ** (1 / temperature)
         types = powers / powers.sum(axis=1, keepdims=True)
-        return Answers(self.calpha, self.calpha_right, self.chain, self.chain_right, types, self.truth)
+        return replace(self, types=types)
 
     def loss(self) -> float:
         """Mean cross entropy of the types."""
@@ -76,8 +77,12 @@ class Answers:
 
 def joined(parts: list[Answers]) -> Answers:
     """All answers together."""
-    names = ("calpha", "calpha_right", "chain", "chain_right", "types", "truth")
-    return Answers(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    names = ("calpha", "calpha_right", "types", "truth")
+    voxels = {
+        name: tuple(np.concatenate([part.voxels[name][k] for part in parts]) for k in range(2))
+        for name in parts[0].voxels
+    }
+    return Answers(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}, voxels=voxels)
 
 
 def bins(said: np.ndarray, right: np.ndarray) -> list[tuple[int, float, float]]:
@@ -105,25 +110,25 @@ def answers(
     types = np.array([AMINO_ACIDS.find(letter) for chain in truth for letter in chain.residues])
     distance, nearest = KDTree(positions).query(candidates.positions)
     typed = (distance < NEAR) & (types[nearest] >= 0)
-    none = np.empty(0)
-    found = Answers(
-        candidates.ca_score,
-        distance < NEAR,
-        none,
-        none.astype(bool),
-        candidates.type_prob[typed],
-        types[nearest][typed],
-    )
+    found = Answers(candidates.ca_score, distance < NEAR, {}, candidates.type_prob[typed], types[nearest][typed])
     return found, prediction
 
 
-def with_chain(found: Answers, prediction: Prediction, atoms: Structure) -> Answers:
-    """Add the main-chain probabilities of labelled voxels where the network saw anything."""
-    labels = make_labels(atoms, len(prediction.bb_prob), torch.device("cpu")).backbone.numpy()
-    asked = (labels != IGNORED) & (prediction.bb_prob > 0.01)
-    return Answers(
-        found.calpha, found.calpha_right, prediction.bb_prob[asked], labels[asked] == TARGET, found.types, found.truth
-    )
+def with_voxels(found: Answers, prediction: Prediction, atoms: Structure) -> Answers:
+    """Add the probabilities of labelled voxels where the network saw anything."""
+    labels = make_labels(atoms, len(prediction.bb_prob), torch.device("cpu"))
+    voxels = {}
+    for name, label, read, meant in zip(
+        ("Calpha voxels", "main-chain voxels"),
+        (labels.calpha.numpy(), labels.backbone.numpy()),
+        (prediction.ca_prob, prediction.bb_prob),
+        prediction.calibrated(),
+        strict=True,
+    ):
+        asked = (label != IGNORED) & (read > LEAST)
+        voxels[name] = read[asked], label[asked] == TARGET
+        voxels[f"{name}, calibrated"] = meant[asked], label[asked] == TARGET
+    return replace(found, voxels=voxels)
 
 
 def simulated(options: argparse.Namespace, weights: Path) -> Iterator[tuple[float, Answers]]:
@@ -133,7 +138,7 @@ def simulated(options: argparse.Namespace, weights: Path) -> Iterator[tuple[floa
         parts = []
         for name, structure in structures:
             made = simulate(name, structure, resolution)
-            parts.append(with_chain(*answers(made.density, resolution, [made.truth], weights), made.atoms))
+            parts.append(with_voxels(*answers(made.density, resolution, [made.truth], weights), made.atoms))
         yield resolution, joined(parts)
 
 
@@ -151,7 +156,7 @@ def real(options: argparse.Namespace, weights: Path) -> Iterator[tuple[str, Answ
 def line(name: object, found: Answers, temperatures: list[float]) -> str:
     """One row of the table of errors."""
     cells = [f"{error(bins(found.calpha, found.calpha_right)):.3f}"]
-    cells.append(f"{error(bins(found.chain, found.chain_right)):.3f}" if len(found.chain) else "-")
+    cells += [f"{error(bins(*found.voxels[column])):.3f}" if found.voxels else "-" for column in VOXELS]
     for temperature in temperatures:
         cooled = found.cooled(temperature)
         cells.append(f"{error(cooled.type_bins()):.3f}, {cooled.loss():.3f}")
@@ -174,15 +179,16 @@ def main() -> None:
     pooled = joined(list(bands.values()))
     best = float(min(TEMPERATURES, key=lambda t: pooled.cooled(t).loss()))
     print(f"least cross entropy on simulated maps at temperature {best:.2f} (on top of the weights' own)\n")
-    print(f"| maps | residues | Calpha ECE | main chain ECE | amino acid ECE, loss | at {best:.2f} | best T |")
-    print("|---|---|---|---|---|---|---|")
+    columns = " | ".join(f"{name} ECE" for name in ("Calpha", *VOXELS))
+    print(f"| maps | residues | {columns} | amino acid ECE, loss | at {best:.2f} | best T |")
+    print("|---" * 10 + "|")
     for resolution, found in bands.items():
         print(line(f"simulated {resolution:g} A", found, [1.0, best]))
     for name, found in real(options, weights):
         print(line(name, found, [1.0, best]), flush=True)
     tables = {
         "Calpha": bins(pooled.calpha, pooled.calpha_right),
-        "main chain": bins(pooled.chain, pooled.chain_right),
+        **{name: bins(*pooled.voxels[name]) for name in VOXELS},
         "amino acid": pooled.type_bins(),
         f"amino acid at {best:.2f}": pooled.cooled(best).type_bins(),
     }

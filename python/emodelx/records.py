@@ -105,6 +105,24 @@ class Sequence:
 
 
 @dataclass(frozen=True)
+class VoxelOdds:
+    """How the odds of what a network says of voxels become odds that mean what they say.
+
+    Attributes
+    ----------
+    calpha, main_chain : (float, float)
+        Power, and factor after it.
+    """
+
+    calpha: tuple[float, float]
+    main_chain: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        values = (*self.calpha, *self.main_chain)
+        _require(all(np.isfinite(v) and v > 0 for v in values), "powers and factors of odds must be positive")
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What the network says on the 1 A grid.
 
@@ -125,6 +143,8 @@ class Prediction:
         At which the map was read, in Angstrom; None where it is not known or made no difference.
     density : ndarray or None, dtype=float32, shape=(nx, ny, nz)
         The map as it was read, for a second look at the candidates; None where there is none to be had.
+    odds : VoxelOdds or None
+        What `ca_prob` and `bb_prob` mean (:meth:`calibrated`); None where nobody measured it.
     """
 
     ca_prob: Floats
@@ -135,6 +155,7 @@ class Prediction:
     threshold: float = 0.35
     resolution: float | None = None
     density: Floats | None = None
+    odds: VoxelOdds | None = None
 
     def __post_init__(self) -> None:
         _require(
@@ -150,6 +171,27 @@ class Prediction:
     def middle(self) -> Points:
         """Return the middle of the box, in Angstrom. Shape (3,)."""
         return self.origin + (np.array(self.ca_prob.shape) - 1) / 2
+
+    def calibrated(self) -> tuple[Floats, Floats]:
+        """Return `ca_prob` and `bb_prob` as they mean what they say: of voxels with 0.3, three in ten are right.
+
+        The steps after the network compare the volumes as they are, which say far more than they know: the network
+        was trained with Calphas and main chain weighing more than the rest.
+
+        Returns
+        -------
+        tuple of ndarray
+            float32, (nx, ny, nz) each; the volumes themselves where nobody measured what they mean.
+        """
+        if self.odds is None:
+            return self.ca_prob, self.bb_prob
+        return _with_odds(self.ca_prob, *self.odds.calpha), _with_odds(self.bb_prob, *self.odds.main_chain)
+
+
+def _with_odds(probability: Floats, power: float, factor: float) -> Floats:
+    """Probability whose odds are `factor` times those of the given one to a power."""
+    above = factor * probability.astype(np.float64) ** power
+    return (above / (above + (1 - probability.astype(np.float64)) ** power)).astype(np.float32)
 
 
 @dataclass(frozen=True)

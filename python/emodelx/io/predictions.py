@@ -17,7 +17,7 @@ from emodelx.config import RESOLUTION_RANGE, ReadingConfig
 from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import InputError
 from emodelx.io.files import open_input, replacing
-from emodelx.records import Floats, Ints, Prediction
+from emodelx.records import Floats, Ints, Prediction, VoxelOdds
 
 REQUIRED = ("ca_prob", "bb_prob", "aa_prob", "origin")
 DEFAULT_THRESHOLD = 0.35  # the paper's
@@ -35,8 +35,9 @@ def read_prediction(path: Path | str) -> Prediction:
     path : Path or str
         Holds ``ca_prob`` and ``bb_prob`` ``(nx, ny, nz)``, ``aa_prob`` ``(20, nx, ny, nz)`` in the order of
         `AMINO_ACIDS` and ``origin`` ``(3,)`` in Angstrom, on a 1 A grid, as float16, float32 or float64, in C order;
-        optionally ``threshold``, ``resolution`` in Angstrom, and ``density``, the map as the network read it,
-        ``(nx, ny, nz)``.
+        optionally ``threshold``, ``resolution`` in Angstrom, ``density``, the map as the network read it,
+        ``(nx, ny, nz)``, and ``odds`` ``(2, 2)``, power and factor with which the odds of ``ca_prob`` and ``bb_prob``
+        mean what they say.
 
     Returns
     -------
@@ -77,6 +78,7 @@ def _read_arrays(archive: ZipFile, path: Path) -> Prediction:
         threshold,
         resolution=_read_resolution(archive, path) if "resolution.npy" in names else None,
         density=_read_density(archive, ca_prob.shape, path) if "density.npy" in names else None,
+        odds=_read_odds(archive, path) if "odds.npy" in names else None,
     )
 
 
@@ -155,6 +157,14 @@ def _read_resolution(archive: ZipFile, path: Path) -> float:
     return float(resolution.item())
 
 
+def _read_odds(archive: ZipFile, path: Path) -> VoxelOdds:
+    odds = _read_array(archive, "odds", path)
+    if odds.shape != (2, 2) or odds.dtype.kind != "f" or not (np.isfinite(odds) & (odds > 0)).all():
+        raise InputError(f"{path}: odds must be (2, 2) positive numbers, power and factor for ca_prob and bb_prob")
+    calpha, main_chain = ((float(power), float(factor)) for power, factor in odds)
+    return VoxelOdds(calpha, main_chain)
+
+
 def _read_types(archive: ZipFile, shape: tuple[int, ...], voxels: Ints, path: Path) -> Floats:
     """Read ``aa_prob`` at the given voxels only; float32 ``(m, 20)``."""
     type_prob = np.empty((len(voxels), TYPES), np.float32)
@@ -212,6 +222,8 @@ def write_prediction(path: Path | str, prediction: Prediction) -> None:
             _write_array(archive, "resolution", np.array(prediction.resolution))
         if prediction.density is not None:
             _write_array(archive, "density", prediction.density.astype(np.float16))
+        if prediction.odds is not None:
+            _write_array(archive, "odds", np.array([prediction.odds.calpha, prediction.odds.main_chain]))
         _write_types(archive, prediction)
 
 

@@ -275,6 +275,7 @@ def _to_prediction(stitcher: Stitcher, density: DensityMap, info: WeightsInfo, t
         np.ascontiguousarray(type_prob[:, columns]),
         density.origin,
         info.calpha_threshold,
+        odds=info.odds,
     )
 
 

@@ -23,6 +23,7 @@ from emodelx.network.bends import BendConfig, BendNetwork
 from emodelx.network.normalise import NormalisationRule
 from emodelx.network.nucleic import NucleicNetwork
 from emodelx.network.unet import Cascade, NetworkConfig, Trunk, build_network
+from emodelx.records import VoxelOdds
 
 FORMAT_VERSION = 1
 METADATA_KEY = "emodelx"
@@ -59,6 +60,8 @@ class WeightsInfo:
         Shape of the second network, which looks at bends; None where the file has none.
     nucleic
         Shape of the network that tells nucleic acids from protein; None where the file has none.
+    odds
+        What the probabilities of voxels mean, in four orientations; None where nobody measured it.
     """
 
     network: NetworkConfig
@@ -71,6 +74,7 @@ class WeightsInfo:
     training: dict[str, Any] = field(default_factory=dict)
     bends: BendConfig | None = None
     nucleic: NetworkConfig | None = None
+    odds: VoxelOdds | None = None
 
     def to_json(self) -> str:
         """Return the metadata as stored in the file."""
@@ -91,6 +95,8 @@ class WeightsInfo:
         fields["bends"] = None if bends is None else BendConfig(**bends)
         nucleic = fields.pop("nucleic", None)
         fields["nucleic"] = None if nucleic is None else NetworkConfig.from_fields(nucleic)
+        odds = fields.pop("odds", None)
+        fields["odds"] = None if odds is None else VoxelOdds(**{name: tuple(pair) for name, pair in odds.items()})
         return cls(network, NormalisationRule(**fields.pop("normalisation")), **fields)
 
 

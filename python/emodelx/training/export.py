@@ -59,6 +59,7 @@ def export(checkpoint: Path, data: Path, out: Path, windows: int = CALIBRATION_W
         calpha_threshold=found.calpha_threshold,
         temperature=found.temperature,
         training=_record(state, found),
+        odds=found.odds,
     )
     save_weights(out, network, info)
     return info

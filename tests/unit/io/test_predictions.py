@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from emodelx.errors import InputError
 from emodelx.io import predictions
 from emodelx.io.predictions import read_prediction, type_voxels, write_prediction
-from emodelx.records import Prediction
+from emodelx.records import Prediction, VoxelOdds
 
 NUMPY_BUFFER = 1 << 24  # numpy writes arrays through one of this size
 SHAPE = (6, 7, 8)
@@ -126,6 +126,24 @@ def test_density_is_optional(tmp_path):
         assert "density" not in written
 
 
+def test_odds_are_optional_and_come_back(tmp_path):
+    plain = read_prediction(save(tmp_path))
+    assert plain.odds is None
+    assert plain.calibrated() == (plain.ca_prob, plain.bb_prob)
+    odds = VoxelOdds((1.25, 0.05), (1.1, 0.1))
+    write_prediction(tmp_path / "p.npz", replace(random_prediction(SHAPE, 3), odds=odds))
+    assert read_prediction(tmp_path / "p.npz").odds == odds
+
+
+def test_calibrated_odds_are_a_factor_times_a_power():
+    values = np.array([0.0, 1e-30, 0.2, 0.5, 0.8, 1.0], np.float32).reshape(1, 2, 3)
+    plain = replace(random_prediction((1, 2, 3), 0), ca_prob=values, bb_prob=values, odds=VoxelOdds((1, 0.25), (2, 1)))
+    calpha, main_chain = plain.calibrated()
+    np.testing.assert_allclose(calpha.ravel(), [0, 2.5e-31, 1 / 17, 0.2, 0.5, 1], rtol=1e-6)
+    np.testing.assert_allclose(main_chain.ravel(), [0, 1e-60, 1 / 17, 0.5, 16 / 17, 1], rtol=1e-6, atol=1e-40)
+    assert calpha.dtype == main_chain.dtype == np.float32
+
+
 def test_the_resolution_is_optional_and_comes_back(tmp_path):
     assert read_prediction(save(tmp_path)).resolution is None
     write_prediction(tmp_path / "p.npz", replace(random_prediction(SHAPE, 3), resolution=3.25))
@@ -211,6 +229,10 @@ BAD_CONTENT = {
     "resolution in nanometres": ({"resolution": np.array(0.32)}, "one number of Angstrom between 0.5 and 20"),
     "resolution not a number": ({"resolution": np.array(np.nan)}, "one number of Angstrom"),
     "many resolutions": ({"resolution": np.array([3.0, 4.0])}, "one number of Angstrom"),
+    "odds of one volume": ({"odds": np.ones(2)}, r"odds must be \(2, 2\) positive numbers"),
+    "odds of no power": ({"odds": np.array([[0.0, 1], [1, 1]])}, r"odds must be \(2, 2\) positive"),
+    "odds not a number": ({"odds": np.array([[np.nan, 1], [1, 1]])}, r"odds must be \(2, 2\) positive"),
+    "odds as text": ({"odds": np.full((2, 2), "a")}, r"odds"),
     "many thresholds": ({"threshold": np.array([0.1, 0.2])}, "one number between 0 and 1"),
 }
 

@@ -25,7 +25,7 @@ from emodelx.network.resample import to_working_grid
 from emodelx.network.tiling import TilePlan
 from emodelx.network.unet import Logits, NetworkConfig, Reading, build_network, read_logits
 from emodelx.network.weights import WeightsInfo, save_weights
-from emodelx.records import DensityMap
+from emodelx.records import DensityMap, VoxelOdds
 
 CPU = Device(torch.device("cpu"), "CPU", False)
 SMALL = NetworkConfig(widths=(8, 8), encoder_blocks=(1, 1), decoder_blocks=(1,))
@@ -158,6 +158,14 @@ def test_a_map_of_one_window_is_read_as_the_network_reads_it(network):
     np.testing.assert_allclose(found.type_prob, amino, atol=1e-5)
     assert (found.origin == (5.0, -3.0, 1.5)).all()
     assert found.threshold == INFO.calpha_threshold
+
+
+def test_what_probabilities_mean_comes_from_the_weights(network):
+    volume, odds = on_grid(random_map((16, 16, 16))), VoxelOdds((1.2, 0.5), (1.0, 2.0))
+    assert read(volume, network).odds is None
+    found = read(volume, network, replace(INFO, odds=odds))
+    assert found.odds == odds
+    assert (found.calibrated()[1] > found.bb_prob).all()
 
 
 def test_types_come_in_our_order_whatever_the_order_of_the_weights(network):

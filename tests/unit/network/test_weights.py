@@ -21,13 +21,17 @@ from emodelx.network.weights import (
     save_weights,
     verify_weights,
 )
+from emodelx.records import VoxelOdds
 
 TINY = NetworkConfig(widths=(4, 6), encoder_blocks=(1, 1), decoder_blocks=(1,))
+ODDS = VoxelOdds((1.25, 0.05), (1.1, 0.1))
 
 
 @pytest.fixture
 def info():
-    return WeightsInfo(TINY, SPECTRUM, window=32, calpha_threshold=0.4, temperature=1.2, training={"steps": 7})
+    return WeightsInfo(
+        TINY, SPECTRUM, window=32, calpha_threshold=0.4, temperature=1.2, training={"steps": 7}, odds=ODDS
+    )
 
 
 @pytest.fixture
@@ -35,6 +39,12 @@ def stored(tmp_path, info):
     path = tmp_path / "tiny.safetensors"
     save_weights(path, build_network(TINY), info)
     return path
+
+
+def test_odds_are_optional(tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_weights(path, build_network(TINY), WeightsInfo(TINY, SPECTRUM))
+    assert read_info(path).odds is None
 
 
 def edit_metadata(path, **changes):
@@ -106,7 +116,17 @@ def test_unknown_version(stored):
         load_weights(stored)
 
 
-@pytest.mark.parametrize("damage", [{"network": {"depth": 3}}, {"normalisation": {}}, {"network": None}, {"extra": 1}])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"network": {"depth": 3}},
+        {"normalisation": {}},
+        {"network": None},
+        {"extra": 1},
+        {"odds": {"calpha": [1]}},
+        {"odds": {"calpha": [1, -1], "main_chain": [1, 1]}},
+    ],
+)
 def test_damaged_configuration(stored, damage):
     edit_metadata(stored, **damage)
     with pytest.raises(WeightsError, match="damaged configuration"):

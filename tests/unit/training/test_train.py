@@ -12,7 +12,15 @@ from emodelx.network.normalise import SPECTRUM
 from emodelx.network.unet import Logits, NetworkConfig, build_network
 from emodelx.network.weights import WeightsInfo, load_weights, save_weights
 from emodelx.training import export
-from emodelx.training.calibrate import best_temperature, calibrate, match_counts, remove_class_weights
+from emodelx.training.calibrate import (
+    ODDS_BINS,
+    best_temperature,
+    calibrate,
+    count_odds,
+    fit_odds,
+    match_counts,
+    remove_class_weights,
+)
 from emodelx.training.data import SimulatedWindows, WindowConfig, batches
 from emodelx.training.labels import IGNORED, TARGET
 from emodelx.training.loss import LossConfig, Targets
@@ -199,6 +207,27 @@ def test_temperature_is_recovered(planted):
     assert best_temperature(honest * planted, types) == pytest.approx(planted, abs=0.051)
 
 
+@pytest.mark.parametrize("planted", [(1.0, 1.0), (1.3, 0.05), (0.6, 4.0)])
+def test_odds_are_recovered(planted):
+    """Voxels are right as often as the planted odds say, and those without a label do not count."""
+    power, factor = planted
+    generator = torch.Generator().manual_seed(0)
+    said = torch.rand(200_000, generator=generator)
+    odds = factor * (said / (1 - said)) ** power
+    labels = torch.where(torch.rand(len(said), generator=generator) < odds / (1 + odds), TARGET, 0)
+    labels[::7] = IGNORED
+    found = fit_odds(count_odds(said, labels))
+    assert found == pytest.approx(planted, rel=0.05)
+
+
+def test_odds_of_few_voxels_are_finite():
+    assert fit_odds(torch.zeros(2, ODDS_BINS)) == pytest.approx((1.0, 1.0), abs=0.3)
+    sure = torch.tensor([0.01, 0.99])
+    power, factor = fit_odds(count_odds(sure, torch.tensor([0, TARGET])))
+    assert 0 < power < 100
+    assert 0.1 < factor < 10
+
+
 def test_counts_of_planted_peaks():
     calpha = torch.zeros(12, 12, 12, dtype=torch.bool)
     calpha[3, 3, 3] = calpha[9, 9, 9] = True
@@ -236,6 +265,8 @@ def test_calibration_of_an_oracle():
     assert (found.recall, found.precision, found.amino_accuracy) == (1, 1, 1)
     assert found.calpha_threshold < 0.5
     assert found.temperature == pytest.approx(0.5)  # always right: as cold as may be
+    assert found.odds.calpha == found.odds.main_chain
+    assert found.odds.calpha[0] > 1  # right more often than it says
 
 
 def test_exported_weights_load_and_tell_their_story(config, data_folder, tmp_path):
