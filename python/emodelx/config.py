@@ -100,6 +100,8 @@ class TemplateConfig:
     """Share of equal residues below which a template does not belong to a sequence."""
     least_plddt: float = 50.0
     """Residues with less are taken for disordered."""
+    sure_plddt: float = 70.0
+    """Residues with less make way for what a map shows between the others, where the template is found in it."""
     least_score: float = 25.0
     """Lowest log-odds of a piece of a template placed in the map."""
     least_types: float = 4.0

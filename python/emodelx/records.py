@@ -563,12 +563,15 @@ class Template:
         0-based position of every residue in it.
     positions : ndarray, dtype=float64, shape=(n, 3)
         In Angstrom, in the frame of its file.
+    doubtful : ndarray, dtype=int64, shape=(m,)
+        Those of `numbers` of which the prediction itself is not sure.
     """
 
     name: str
     sequence: int
     numbers: Ints
     positions: Points
+    doubtful: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         _require(self.positions.shape == (len(self.numbers), 3), "positions must have shape (n, 3)")

@@ -11,7 +11,7 @@ from emodelx.io.alignment import align
 from emodelx.io.pae import rigid_parts
 from emodelx.io.residue_numbers import UNKNOWN, letters
 from emodelx.io.templates import TemplateChain
-from emodelx.records import Ints, Points, Template
+from emodelx.records import Ints, Template
 from emodelx.records import Sequence as ProteinSequence
 from emodelx.symmetry import superpose
 
@@ -140,19 +140,15 @@ def _repeats(match: TemplateMatch, other: TemplateMatch) -> bool:
 def _parts(match: TemplateMatch, config: TemplateConfig) -> Iterator[Template]:
     """The rigid parts of a template, without what the prediction itself does not trust."""
     chain = match.chain
-    trusted = (
-        np.ones(len(match.members), bool) if chain.plddt is None else chain.plddt[match.members] >= config.least_plddt
-    )
-    members, numbers = match.members[trusted], match.numbers[trusted]
+    plddt = np.full(len(match.members), 100.0) if chain.plddt is None else chain.plddt[match.members]
+    trusted = plddt >= config.least_plddt
+    members, numbers, doubtful = match.members[trusted], match.numbers[trusted], plddt[trusted] < config.sure_plddt
     label = np.zeros(len(members), np.int64) if chain.pae is None else rigid_parts(chain.pae[np.ix_(members, members)])
     for part in np.unique(label):
         own = label == part
         if own.sum() >= LEAST_ALIGNED:
-            yield _template(match, numbers[own], chain.positions[members[own]])
-
-
-def _template(match: TemplateMatch, numbers: Ints, positions: Points) -> Template:
-    return Template(match.chain.name, match.sequence, numbers, np.ascontiguousarray(positions))
+            positions = np.ascontiguousarray(chain.positions[members[own]])
+            yield Template(chain.name, match.sequence, numbers[own], positions, numbers[own & doubtful])
 
 
 def _line(match: TemplateMatch, sequences: Sequence[ProteinSequence], parts: Sequence[Template]) -> str:

@@ -150,7 +150,7 @@ class _Search:
         poses = self.poses(bodies)
         witnessed = [self._witnessed(pose) for pose in poses]
         copies = choose_copies(witnessed, self.templates, self.sequences, placed, self.config)
-        fits = self.with_loops(self._best_fit(copies, [self._heard(pose) for pose in poses], read))
+        fits = self.traced(self._best_fit(copies, [self._heard(pose) for pose in poses], read))
         found = [self._placement(fit) for fit in fits]
         new = [_without_placed(p, placed, self.sequences[p.sequence].copies) for p in found]
         return [placement for placement in new if len(placement.numbers)]
@@ -221,19 +221,18 @@ class _Search:
         whole = [(copy, self.templates[copy.template].numbers, copy.whole()) for copy in copies]
         return self._bent(whole)
 
-    def with_loops(self, fits: Sequences[Fit]) -> list[Fit]:
-        """Trace the loops that the templates lack through the map, and bend the copies with them."""
-        loops = self.scene.trace([(fit.numbers, fit.points) for fit in fits], self.run)
-        if not loops:
+    def traced(self, fits: Sequences[Fit]) -> list[Fit]:
+        """Trace what the templates doubt, then what they lack, through the map, and bend the copies with it."""
+        chains = [(fit.numbers, fit.points) for fit in fits]
+        sure = [~np.isin(fit.numbers, self.templates[fit.copy.template].doubtful) for fit in fits]
+        known = [(numbers[own], points[own]) for (numbers, points), own in zip(chains, sure, strict=True)]
+        doubted = self.scene.trace(known, self.run)
+        chains = with_loops(chains, doubted)
+        lacking = self.scene.trace(chains, self.run)
+        if not doubted and not lacking:
             return list(fits)
-        whole = []
-        for i, fit in enumerate(fits):
-            own = [(numbers, points) for chain, numbers, points in loops if chain == i]
-            numbers = np.concatenate([fit.numbers, *(numbers for numbers, _ in own)])
-            points = np.concatenate([fit.points, *(points for _, points in own)])
-            order = np.argsort(numbers)
-            whole.append((fit.copy, numbers[order], np.ascontiguousarray(points[order])))
-        return self._bent(whole)
+        chains = with_loops(chains, lacking)
+        return self._bent([(fit.copy, *chain) for fit, chain in zip(fits, chains, strict=True)])
 
     def _bent(self, bodies: Sequences[tuple[Copy, Ints, Points]]) -> list[Fit]:
         residues = [self.sequences[self.templates[copy.template].sequence].residues for copy, *_ in bodies]
@@ -246,7 +245,8 @@ class _Search:
         ]
 
     def _right(self, copy: Copy, numbers: Ints, support: Support) -> Floats:
-        searched = np.isin(numbers, self.templates[copy.template].numbers[copy.members()])
+        template = self.templates[copy.template]
+        searched = np.isin(numbers, template.numbers[copy.members()]) & ~np.isin(numbers, template.doubtful)
         return right_residues(support, searched, self.scene.resolution)
 
     def _placement(self, fit: Fit) -> Placement:
@@ -256,6 +256,28 @@ class _Search:
         own = fit.numbers[kept], fit.points[kept], score
         template = fit.copy.template
         return Placement(template, self.templates[template].sequence, *own, types=0.0, right=fit.right[kept])
+
+
+def with_loops(
+    chains: Sequences[tuple[Ints, Points]], loops: Sequences[tuple[int, Ints, Points]]
+) -> list[tuple[Ints, Points]]:
+    """Put loops into chains, in place of what these have there.
+
+    Parameters
+    ----------
+    chains : sequence of (ndarray, ndarray)
+        Numbers (n,), ascending, and Calphas (n, 3).
+    loops : sequence of (int, ndarray, ndarray)
+        Chain, numbers (m,) and Calphas (m, 3).
+    """
+    chains = list(chains)
+    for chain, there, course in loops:
+        numbers, points = chains[chain]
+        kept = ~np.isin(numbers, there)
+        numbers, points = np.concatenate([numbers[kept], there]), np.concatenate([points[kept], course])
+        order = np.argsort(numbers)
+        chains[chain] = numbers[order], np.ascontiguousarray(points[order])
+    return chains
 
 
 def _in_place(fits: Sequences[Fit]) -> float:

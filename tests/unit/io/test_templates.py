@@ -104,6 +104,14 @@ def test_low_plddt_is_left_out(tmp_path):
     assert match(write(tmp_path / "a.pdb", {"A": RESIDUES}, b_factor=70), RESIDUES, least_plddt=80).templates == ()
 
 
+@pytest.mark.parametrize(("plddt", "doubtful"), [(None, 0), (60, len(RESIDUES)), (70, 0)])
+def test_what_the_prediction_is_not_sure_of_is_known(tmp_path, plddt, doubtful):
+    column = {} if plddt is None else {"b_factor": plddt}
+    (template,) = match(write(tmp_path / "a.pdb", {"A": RESIDUES}, **column), RESIDUES).templates
+    assert len(template.doubtful) == doubtful
+    assert np.isin(template.doubtful, template.numbers).all()
+
+
 def test_copies_are_taken_once(tmp_path):
     assert len(match(write(tmp_path / "a.pdb", {"A": RESIDUES, "B": RESIDUES}, models=2), RESIDUES).templates) == 1
 

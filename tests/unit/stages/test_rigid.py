@@ -19,6 +19,7 @@ from emodelx.stages.rigid import (
     right_residues,
     rivals_of,
     search_templates,
+    with_loops,
 )
 
 RUN = RunConfig(threads=1)
@@ -84,6 +85,33 @@ def test_a_loop_that_the_template_lacks_is_traced():
     assert loop.sum() == 5
     assert off[loop].max() < 4
     assert found.right[loop].max() < found.right[~loop].max(), "nobody searched for it"
+
+
+def test_what_the_prediction_doubts_makes_way_for_the_map():
+    """A loop that bulges out of the molecule: what the prediction is sure of stays, the rest is traced."""
+    view = planted(PLACES[:1])
+    wrong = CHAIN.copy()
+    loop = np.arange(44, 50)
+    away = wrong[loop].mean(axis=0) / np.linalg.norm(wrong[loop].mean(axis=0))
+    wrong[loop] += 9 * np.sin(np.linspace(0, np.pi, len(loop) + 2))[1:-1, None] * away
+    off = {}
+    for doubtful in (loop, loop[:0]):
+        (found,) = search(replace(TEMPLATE, positions=wrong, doubtful=doubtful), view, copies=1)
+        own = np.isin(found.numbers, loop)
+        assert own.sum() == len(loop)
+        off[len(doubtful)] = np.linalg.norm(found.positions - view[0].origin - PLACES[0][found.numbers], axis=1)[own]
+    assert np.mean(off[len(loop)]) < 3
+    assert np.mean(off[0]) > 4
+
+
+def test_loops_are_put_into_chains():
+    numbers, points = np.array([1, 2, 3, 9]), np.arange(12.0).reshape(4, 3)
+    other = np.array([5]), np.zeros((1, 3))
+    loops = [(0, np.array([3, 4]), np.ones((2, 3)))]
+    (found, there), same = with_loops([(numbers, points), other], loops)
+    assert found.tolist() == [1, 2, 3, 4, 9]
+    np.testing.assert_array_equal(there, [*points[:2], *np.ones((2, 3)), points[3]])
+    assert same is other
 
 
 def test_no_more_copies_than_asked_for():
