@@ -28,6 +28,27 @@ Support = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Loop:
+    """Residues that were traced between two others.
+
+    Attributes
+    ----------
+    chain : int
+        Index of the chain.
+    numbers : ndarray, dtype=int64, shape=(m,)
+    points : ndarray, dtype=float64, shape=(m, 3)
+        In Angstrom from voxel 0,0,0.
+    agreement : ndarray, dtype=float64, shape=(m,)
+        Share of the ways over the gap, by their likelihood, that have each residue within 3 A of there.
+    """
+
+    chain: int
+    numbers: Ints
+    points: Points
+    agreement: Support
+
+
+@dataclass(frozen=True)
 class Scene:
     """The field that is searched.
 
@@ -77,10 +98,13 @@ class Scene:
         bent = _core.bend_bodies(self.field, list(bodies), stiffness, threads=run.threads, progress=run.progress)
         return [(points, uniform_filter1d(support, STRETCH, mode="nearest")) for points, _, support in bent]
 
-    def trace(self, chains: Sequence[tuple[Ints, Points]], run: RunConfig) -> list[tuple[int, Ints, Points]]:
-        """Chain, numbers (m,) and Calphas (m, 3) of the loops that placed chains lack, where a way leads over them."""
+    def trace(self, chains: Sequence[tuple[Ints, Points]], run: RunConfig) -> list[Loop]:
+        """Loops that placed chains lack, where a way leads over them."""
         found = _core.trace_loops(self.field, list(chains), threads=run.threads, progress=run.progress)
-        return [(chain, np.arange(first, first + len(points)), points) for chain, first, points, _ in found]
+        return [
+            Loop(chain, np.arange(first, first + len(points)), points, agreement)
+            for chain, first, points, agreement in found
+        ]
 
 
 def good_support(supports: Sequence[Support]) -> float:

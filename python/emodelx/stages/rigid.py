@@ -25,7 +25,7 @@ from emodelx.records import (
     Sequence,
     Template,
 )
-from emodelx.scenes import Scene, Support, good_support
+from emodelx.scenes import Loop, Scene, Support, good_support
 from emodelx.symmetry import superpose
 from emodelx.type_evidence import TypeEvidence
 
@@ -42,8 +42,9 @@ simulated cases, see `docs/accuracy.md`."""
 RIGHT_WHOLE, MOST_RIVALS, CLEARLY = 0.9, 2, 0.05
 """Expected share of a copy in place from which no other pose is tried; how many are; and how much more must be in
 place from there."""
-UNSEEN = 0.3
-"""Share of the residues that are right although nobody searched for them, with good support."""
+UNSEEN, AGREED = 0.3, 0.45
+"""Share of the residues that are right although nobody searched for them, with good support; and of traced ones on
+which all ways agree."""
 WINDOW, STRIDE = 100, 50
 """Residues of the stretches of a template that are searched, and from one to the next: some lie between two hinges."""
 
@@ -108,23 +109,38 @@ def search_templates(
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Residues of a copy.
+
+    Attributes
+    ----------
+    numbers : ndarray, dtype=int64, shape=(n,), ascending
+    points : ndarray, dtype=float64, shape=(n, 3)
+        Their Calphas in Angstrom from voxel 0,0,0.
+    share : ndarray, dtype=float64, shape=(n,)
+        How many of such residues are right, of as many that were searched for and that the map supports as well.
+    """
+
+    numbers: Ints
+    points: Points
+    share: Support
+
+
+@dataclass(frozen=True)
 class Fit:
     """A copy that was bent to fit the map.
 
     Attributes
     ----------
     copy : Copy
-    numbers : ndarray, dtype=int64, shape=(n,)
-        Its residues, ascending.
-    points : ndarray, dtype=float64, shape=(n, 3)
-        Their Calphas in Angstrom from voxel 0,0,0.
+    stretch : Stretch
+        Its residues.
     right : ndarray, dtype=float32, shape=(n,)
         Probability of each to be within 3 A of its place.
     """
 
     copy: Copy
-    numbers: Ints
-    points: Points
+    stretch: Stretch
     right: Floats
 
     def in_place(self) -> float:
@@ -218,65 +234,60 @@ class _Search:
 
     def fitted(self, copies: Sequences[Copy]) -> list[Fit]:
         """Bend copies to fit the map."""
-        whole = [(copy, self.templates[copy.template].numbers, copy.whole()) for copy in copies]
-        return self._bent(whole)
+        return self._bent([(copy, self._start(copy)) for copy in copies])
+
+    def _start(self, copy: Copy) -> Stretch:
+        """The residues of a copy; those that nobody searched for are right less often."""
+        numbers = self.templates[copy.template].numbers
+        searched = np.isin(np.arange(len(numbers)), copy.members())
+        return Stretch(numbers, copy.whole(), np.where(searched, 1.0, UNSEEN))
 
     def traced(self, fits: Sequences[Fit]) -> list[Fit]:
         """Trace what the templates doubt, then what they lack, through the map, and bend the copies with it."""
-        chains = [(fit.numbers, fit.points) for fit in fits]
-        sure = [~np.isin(fit.numbers, self.templates[fit.copy.template].doubtful) for fit in fits]
-        known = [(numbers[own], points[own]) for (numbers, points), own in zip(chains, sure, strict=True)]
+        chains = [fit.stretch for fit in fits]
+        sure = [~np.isin(fit.stretch.numbers, self.templates[fit.copy.template].doubtful) for fit in fits]
+        known = [(chain.numbers[own], chain.points[own]) for chain, own in zip(chains, sure, strict=True)]
         doubted = self.scene.trace(known, self.run)
         chains = with_loops(chains, doubted)
-        lacking = self.scene.trace(chains, self.run)
+        lacking = self.scene.trace([(chain.numbers, chain.points) for chain in chains], self.run)
         if not doubted and not lacking:
             return list(fits)
         chains = with_loops(chains, lacking)
-        return self._bent([(fit.copy, *chain) for fit, chain in zip(fits, chains, strict=True)])
+        return self._bent([(fit.copy, chain) for fit, chain in zip(fits, chains, strict=True)])
 
-    def _bent(self, bodies: Sequences[tuple[Copy, Ints, Points]]) -> list[Fit]:
-        residues = [self.sequences[self.templates[copy.template].sequence].residues for copy, *_ in bodies]
-        sided = [(n, p, side_chains(own, n)) for (_, n, p), own in zip(bodies, residues, strict=True)]
+    def _bent(self, bodies: Sequences[tuple[Copy, Stretch]]) -> list[Fit]:
+        residues = [self.sequences[self.templates[copy.template].sequence].residues for copy, _ in bodies]
+        sided = [
+            (chain.numbers, np.ascontiguousarray(chain.points), side_chains(own, chain.numbers))
+            for (_, chain), own in zip(bodies, residues, strict=True)
+        ]
         bent = self.scene.bend(sided, self.config, self.run)
         good = good_support([support for _, support in bent])
         return [
-            Fit(copy, numbers, points, self._right(copy, numbers, support / good))
-            for (copy, numbers, _), (points, support) in zip(bodies, bent, strict=True)
+            Fit(copy, replace(chain, points=points), right_residues(support / good, chain.share, self.scene.resolution))
+            for (copy, chain), (points, support) in zip(bodies, bent, strict=True)
         ]
-
-    def _right(self, copy: Copy, numbers: Ints, support: Support) -> Floats:
-        template = self.templates[copy.template]
-        searched = np.isin(numbers, template.numbers[copy.members()]) & ~np.isin(numbers, template.doubtful)
-        return right_residues(support, searched, self.scene.resolution)
 
     def _placement(self, fit: Fit) -> Placement:
         """What the map supports of a fitted copy."""
         kept = fit.right >= self.config.least_right
         score = float(np.log(1 / fit.copy.chance()))
-        own = fit.numbers[kept], fit.points[kept], score
+        own = fit.stretch.numbers[kept], fit.stretch.points[kept], score
         template = fit.copy.template
         return Placement(template, self.templates[template].sequence, *own, types=0.0, right=fit.right[kept])
 
 
-def with_loops(
-    chains: Sequences[tuple[Ints, Points]], loops: Sequences[tuple[int, Ints, Points]]
-) -> list[tuple[Ints, Points]]:
-    """Put loops into chains, in place of what these have there.
-
-    Parameters
-    ----------
-    chains : sequence of (ndarray, ndarray)
-        Numbers (n,), ascending, and Calphas (n, 3).
-    loops : sequence of (int, ndarray, ndarray)
-        Chain, numbers (m,) and Calphas (m, 3).
-    """
+def with_loops(chains: Sequences[Stretch], loops: Sequences[Loop]) -> list[Stretch]:
+    """Put loops into chains, in place of what these have there."""
     chains = list(chains)
-    for chain, there, course in loops:
-        numbers, points = chains[chain]
-        kept = ~np.isin(numbers, there)
-        numbers, points = np.concatenate([numbers[kept], there]), np.concatenate([points[kept], course])
+    for loop in loops:
+        chain = chains[loop.chain]
+        kept = ~np.isin(chain.numbers, loop.numbers)
+        numbers = np.concatenate([chain.numbers[kept], loop.numbers])
+        points = np.concatenate([chain.points[kept], loop.points])
+        share = np.concatenate([chain.share[kept], AGREED * loop.agreement])
         order = np.argsort(numbers)
-        chains[chain] = numbers[order], np.ascontiguousarray(points[order])
+        chains[loop.chain] = Stretch(numbers[order], points[order], share[order])
     return chains
 
 
@@ -356,15 +367,15 @@ def _part_of(run: RunConfig, part: int, parts: int) -> Callable[[int, int], None
     return None if told is None else lambda done, total: told(part * total + done, parts * total)
 
 
-def right_residues(support: NDArray[np.float64], known: NDArray[np.bool_], resolution: float) -> Floats:
+def right_residues(support: NDArray[np.float64], share: NDArray[np.float64], resolution: float) -> Floats:
     """Probability that every residue of a fitted copy is within 3 A of its place.
 
     Parameters
     ----------
     support : ndarray, dtype=float64, shape=(n,)
         Field of the map along the main chain, averaged over the stretch around each residue; 1 where it is good.
-    known : ndarray, dtype=bool, shape=(n,)
-        Whether the residue was searched for; others were added, or went along with those that were.
+    share : ndarray, dtype=float64, shape=(n,)
+        Of residues that are right, against those that were searched for: others were traced, or went along.
     resolution : float
         Of the map, in Angstrom.
 
@@ -373,8 +384,7 @@ def right_residues(support: NDArray[np.float64], known: NDArray[np.bool_], resol
     ndarray, dtype=float32, shape=(n,)
     """
     intercept, weight = (np.interp(resolution, CALIBRATED, values) for values in (RIGHT_INTERCEPT, RIGHT_WEIGHT))
-    right = 1 / (1 + np.exp(-(intercept + weight * support)))
-    return np.where(known, right, UNSEEN * right).astype(np.float32)
+    return (share / (1 + np.exp(-(intercept + weight * support)))).astype(np.float32)
 
 
 def choose_copies(

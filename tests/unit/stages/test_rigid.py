@@ -11,7 +11,9 @@ from emodelx.config import RigidConfig, RunConfig
 from emodelx.demo.fold import fold
 from emodelx.poses import Body, Copy, Pose, chance_solutions, side_chains
 from emodelx.records import Candidates, DensityMap, Fragment, Placement, Prediction, Sequence, Template
+from emodelx.scenes import Loop
 from emodelx.stages.rigid import (
+    Stretch,
     bent_templates,
     choose_copies,
     copies_read,
@@ -105,12 +107,13 @@ def test_what_the_prediction_doubts_makes_way_for_the_map():
 
 
 def test_loops_are_put_into_chains():
-    numbers, points = np.array([1, 2, 3, 9]), np.arange(12.0).reshape(4, 3)
-    other = np.array([5]), np.zeros((1, 3))
-    loops = [(0, np.array([3, 4]), np.ones((2, 3)))]
-    (found, there), same = with_loops([(numbers, points), other], loops)
-    assert found.tolist() == [1, 2, 3, 4, 9]
-    np.testing.assert_array_equal(there, [*points[:2], *np.ones((2, 3)), points[3]])
+    chain = Stretch(np.array([1, 2, 3, 9]), np.arange(12.0).reshape(4, 3), np.ones(4))
+    other = Stretch(np.array([5]), np.zeros((1, 3)), np.ones(1))
+    found, same = with_loops([chain, other], [Loop(0, np.array([3, 4]), np.ones((2, 3)), np.array([1.0, 0.5]))])
+    assert found.numbers.tolist() == [1, 2, 3, 4, 9]
+    np.testing.assert_array_equal(found.points, [*chain.points[:2], *np.ones((2, 3)), chain.points[3]])
+    assert found.share[[0, 1, 4]].tolist() == [1, 1, 1]
+    assert found.share[2] == 2 * found.share[3] < 1
     assert same is other
 
 
@@ -283,7 +286,7 @@ def test_doubtful_parts_do_not_vouch_for_each_other():
 
 
 def test_residues_with_more_support_are_likelier_right():
-    right = right_residues(np.array([0.0, 0.5, 1.0, 1.0]), np.array([True, True, True, False]), 5.0)
+    right = right_residues(np.array([0.0, 0.5, 1.0, 1.0]), np.array([1.0, 1.0, 1.0, 0.4]), 5.0)
     assert (np.diff(right[:3]) > 0).all()
     assert right[3] < right[2]
 
