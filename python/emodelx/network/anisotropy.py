@@ -25,9 +25,11 @@ ENVELOPE = 12.0
 """Angstrom: the density is smoothed to this spacing to tell where the molecule is."""
 BRIGHT = 97.0
 """Percentile of the smoothed density from which on all is molecule."""
-OWN = 12.0
-"""Square Angstrom (Frobenius norm): molecules have as much of their own, as helices and sheets lie along directions.
-It was 2 to 16 in twelve simulated maps without a fall."""
+OWN_CUTS, OWN = (3.8, 4.3, 4.75), (12.0, 18.0, 24.0)
+"""Square Angstrom (Frobenius norm) that molecules have of their own in maps cut at these spacings, since helices and
+sheets lie along directions: a third more than the root mean square of ten simulated maps without a fall."""
+COARSEST_CUT = 5.0
+"""Angstrom; what coarser maps show of directions is the molecule's own: 49, 79 and 111 in such maps of 6, 7 and 8 A."""
 ROUNDS = 6
 """Of the fit, which is to first order."""
 MOST_GAIN = 4.0
@@ -51,12 +53,14 @@ def directional_fall(volume: Volume, matched: Volume, cut: float) -> Fall:
     Fall
         ``(3, 3)``, square Angstrom, symmetric, trace 0; all 0 where the map is as even as molecules are.
     """
+    if cut > COARSEST_CUT:
+        return np.zeros((3, 3))
     grid = RadialGrid.around(volume.shape)
     inside = ((volume - np.median(volume)) * _envelope(matched)).astype(np.float32)
     found = _fit_fall(*_band(grid, grid.transform(inside), max(cut, FINEST)))
     # Shrunk as James and Stein do: hardly believed where it is little more than molecules have, else nearly in full.
-    size = float(np.linalg.norm(found))
-    return found * max(0.0, 1 - (OWN / size) ** 2) if size else found
+    size, own = float(np.linalg.norm(found)), float(np.interp(cut, OWN_CUTS, OWN))
+    return found * max(0.0, 1 - (own / size) ** 2) if size else found
 
 
 def even_out(volume: Volume, fall: Fall) -> Volume:

@@ -63,7 +63,26 @@ def test_even_maps_are_left_as_they_are(seed):
 
 
 def test_a_small_fall_is_taken_for_the_molecules_own():
-    assert not found_in(fallen(molecule(), traceless((0, 0, 1), 0.8 * OWN))).any()
+    assert not found_in(fallen(molecule(), traceless((0, 0, 1), 0.8 * OWN[0]))).any()
+
+
+def test_coarser_maps_tell_less_of_directions():
+    """The same small fall is believed in a map cut at 3.3 A, less at 4.3 A, and not at 6.65 A."""
+    volume = fallen(molecule(), traceless((0, 0, 1), 25.0))
+    sizes = [np.linalg.norm(directional_fall(volume, match_spectrum(volume, cut), cut)) for cut in (3.3, 4.3, 6.65)]
+    assert sizes[0] > 1.5 * sizes[1] > 0
+    assert sizes[2] == 0
+
+
+@pytest.mark.parametrize("cut", [5.7, 6.65, 7.6])
+def test_bundles_of_helices_are_not_evened(cut):
+    """Rods along one direction, as a map of 6 to 8 A shows helices, are the molecule's own."""
+    rng, volume = np.random.default_rng(1), np.zeros((64, 64, 64))
+    for x, y in rng.uniform(18, 46, (9, 2)):
+        volume[round(x), round(y), 16:48] += 1
+    smooth = gaussian_filter(volume, 2.0).astype(np.float32)
+    smooth += smooth.std() * rng.normal(size=smooth.shape).astype(np.float32) / 50
+    assert not directional_fall(smooth, match_spectrum(smooth, cut), cut).any()
 
 
 def test_even_out_undoes_a_fall():
