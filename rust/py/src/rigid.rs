@@ -104,8 +104,7 @@ pub fn trace_loops<'py>(
     };
     let chains = chains.iter().map(read).collect::<PyResult<Vec<_>>>()?;
     let found = enter(py, &Run { threads, progress }, |monitor| loops::trace(&volume, &chains, monitor))?;
-    let arrays =
-        |c: Course| (c.chain, c.first, arrays::to_matrix(py, &c.points), PyArray1::from_vec(py, c.agreement));
+    let arrays = |c: Course| (c.chain, c.first, arrays::to_matrix(py, &c.points), PyArray1::from_vec(py, c.agreement));
     Ok(found.into_iter().map(arrays).collect())
 }
 
