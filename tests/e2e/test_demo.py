@@ -70,7 +70,7 @@ def test_probabilities_alone_build_the_same_with_their_map(run, emodelx, tmp_pat
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "whole.npz") as arrays:
         alone = {name: arrays[name] for name in ("ca_prob", "bb_prob", "aa_prob", "origin", "threshold")}
-        assert set(arrays.files) == {*alone, "density", "resolution"}
+        assert set(arrays.files) == {*alone, "density", "odds", "resolution"}
     np.savez(tmp_path / "plain.npz", **alone)
     words = ["--prediction", tmp_path / "plain.npz", "-v", folder / "example.mrc", "-f", folder / "example.fasta"]
     done = emodelx("build", *words, "-o", tmp_path / "model")
