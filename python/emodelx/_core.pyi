@@ -352,7 +352,8 @@ def trace_loops(
     -------
     list of (int, int, ndarray, ndarray)
         Chain, number of the first residue, Calphas (m, 3), and the share of the ways, by their likelihood, that have
-        each residue within 3 A of there (m,). Up to 30 residues; where no way leads, there is none.
+        each residue within 3 A of there (m,). Up to 30 residues, behind two that are placed; where no way leads, there
+        is none.
     """
 
 def trace_paths(

@@ -190,8 +190,9 @@ class Prediction:
 
 def _with_odds(probability: Floats, power: float, factor: float) -> Floats:
     """Probability whose odds are `factor` times those of the given one to a power."""
-    above = factor * probability.astype(np.float64) ** power
-    return (above / (above + (1 - probability.astype(np.float64)) ** power)).astype(np.float32)
+    exact = probability.astype(np.float64)
+    above = factor * exact**power
+    return (above / (above + (1 - exact) ** power)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -564,7 +565,7 @@ class Template:
     positions : ndarray, dtype=float64, shape=(n, 3)
         In Angstrom, in the frame of its file.
     doubtful : ndarray, dtype=int64, shape=(m,)
-        Those of `numbers` of which the prediction itself is not sure.
+        Residues of which the prediction itself is not sure.
     """
 
     name: str

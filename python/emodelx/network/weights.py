@@ -61,7 +61,7 @@ class WeightsInfo:
     nucleic
         Shape of the network that tells nucleic acids from protein; None where the file has none.
     odds
-        What the probabilities of voxels mean, in four orientations; None where nobody measured it.
+        What the probabilities of voxels mean; None where nobody measured it.
     """
 
     network: NetworkConfig

@@ -65,8 +65,8 @@ def search_templates(
     and no place in the map: the scores of its best solutions tell what chance gives. The types that were read near its
     residues speak for a solution or against it. Solutions beyond chance are taken one by one, the surest first, unless
     they are in each other's way or too many. Parts of what was found, or read before, that the map does not support
-    are turned about hinges; what belongs to one copy bends together to fit the map. Copies that still lack are
-    searched for with the template as the map has bent it.
+    are turned about hinges; what belongs to one copy bends together to fit the map, and what its template lacks or
+    doubts is traced. Copies that still lack are searched for with the template as the map has bent it.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from emodelx.network.weights import WeightsInfo, load_weights, save_weights
 
 
 def average(start: Path, end: Path, share: float, out: Path) -> WeightsInfo:
-    """Write ``(1 - share) start + share end``, with the Calpha threshold, temperature and window of `start`.
+    """Write ``(1 - share) start + share end``, with the Calpha threshold, temperature, odds and window of `start`.
 
     Parameters
     ----------

@@ -90,7 +90,7 @@ def calibrate(network: nn.Module, config: NetworkConfig, batches: Iterable[tuple
         Densities ``(batch, 1, X, Y, Z)`` and their labels.
     """
     amino_logits, amino_types, counts = [], [], torch.zeros(len(THRESHOLDS), 4)
-    calpha_odds, main_chain_odds = torch.zeros(2, ODDS_BINS), torch.zeros(2, ODDS_BINS)
+    calpha_odds, main_chain_odds = (torch.zeros(2, ODDS_BINS, dtype=torch.long) for _ in range(2))
     for density, targets in batches:
         logits = network(density)
         typed = (targets.calpha == TARGET) & (targets.amino >= 0)
@@ -126,7 +126,7 @@ def count_odds(probability: Tensor, labels: Tensor) -> Tensor:
     log_odds = probability[labelled].double().logit(eps=1e-9).clamp(-LOG_ODDS, LOG_ODDS - 1e-6)
     place = ((log_odds + LOG_ODDS) / (2 * LOG_ODDS) * ODDS_BINS).long()
     right = labels[labelled] == TARGET
-    return torch.stack([torch.bincount(place[right == are], minlength=ODDS_BINS) for are in (False, True)]).float()
+    return torch.stack([torch.bincount(place[right == are], minlength=ODDS_BINS) for are in (False, True)])
 
 
 def fit_odds(counts: Tensor) -> tuple[float, float]:
@@ -134,7 +134,7 @@ def fit_odds(counts: Tensor) -> tuple[float, float]:
 
     One more voxel of either kind at even odds keeps both finite.
     """
-    counts = counts.double()
+    counts = counts.to(torch.double, copy=True)
     counts[:, ODDS_BINS // 2] += 1
     log_odds = ((torch.arange(ODDS_BINS) + 0.5) / ODDS_BINS * 2 - 1).double() * LOG_ODDS
     terms, number = torch.stack([log_odds, torch.ones_like(log_odds)]), counts.sum(dim=0)

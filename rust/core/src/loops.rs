@@ -66,8 +66,8 @@ pub struct Course {
     pub agreement: Vec<f64>,
 }
 
-/// Traces all loops of up to 30 residues between two placed ones on either side, the shortest first; each keeps clear
-/// of those before. `field` has a standard deviation of 1; points are in voxels.
+/// Traces all loops of up to 30 residues behind two placed ones and before another, the shortest first; each keeps
+/// clear of those before. `field` has a standard deviation of 1; points are in voxels.
 pub fn trace(field: &Volume<'_>, chains: &[Placed], monitor: &Monitor) -> Result<Vec<Course>, CoreError> {
     for chain in chains {
         if chain.numbers.len() != chain.points.len() || !chain.numbers.is_sorted_by(|a, b| a < b) {
@@ -174,7 +174,7 @@ impl Frame {
     fn heights(&self, field: &Volume<'_>, bright: f64) -> Vec<f32> {
         let (dark, bright) = (DARK as f32, bright as f32);
         let value = |voxel: [usize; 3]| {
-            let there = std::array::from_fn(|d| self.low[d] as i64 + voxel[d] as i64);
+            let there = std::array::from_fn(|d| (self.low[d] + voxel[d] as f64) as i64);
             field.index(there).map_or(dark, |i| field.value(i).clamp(dark, bright))
         };
         self.voxels().map(value).collect()
