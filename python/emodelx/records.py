@@ -23,7 +23,7 @@ ODDS_FLOOR = 0.05
 MOST_BEND = 6.0
 """Bound of the log-odds of a bend: no single look at the map is surer."""
 
-FEWEST_TURNS, CLEAR_RATIO = 10, 4
+FEWEST_TURNS, CLEAR_RATIO = 15, 4
 """Turns of one hand that tell the hand of a map, and how many times those of the other; right-handed maps read at 4.3 A
 have up to a third as many left-handed ones."""
 

@@ -66,7 +66,7 @@ def test_strands_and_noise_say_nothing():
         assert not turns.says_mirrored()
 
 
-@pytest.mark.parametrize(("right", "left", "says"), [(9, 0, ""), (40, 11, ""), (40, 10, "right"), (3, 12, "mirrored")])
+@pytest.mark.parametrize(("right", "left", "says"), [(14, 0, ""), (40, 11, ""), (40, 10, "right"), (3, 15, "mirrored")])
 def test_only_clear_counts_say_something(right, left, says):
     turns = HelixTurns(right, left)
     assert (turns.says_right(), turns.says_mirrored()) == (says == "right", says == "mirrored")
