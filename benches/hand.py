@@ -22,7 +22,7 @@ from emodelx.io.maps import MapFile, read_map
 from emodelx.io.sequences import SequenceFile
 from emodelx.network.device import choose_device
 from emodelx.network.weights import find_weights
-from emodelx.preview import preview_turns
+from emodelx.preview import preview
 from emodelx.records import DensityMap, HelixTurns
 from emodelx.training.structures import StructurePack
 
@@ -42,7 +42,7 @@ def maps(options: argparse.Namespace) -> Iterator[tuple[str, float, DensityMap]]
 def turns_in(density: DensityMap, reader: Reader) -> HelixTurns:
     """Read a map as `emodelx check` does."""
     inputs = Inputs(SequenceFile((), (), ()), MapFile(density, header=None, warnings=()), None, reader)
-    return preview_turns(inputs, BuildConfig(output=Path("none"), map=Path("none"), no_sequence=True))
+    return preview(inputs, BuildConfig(output=Path("none"), map=Path("none"), no_sequence=True)).turns
 
 
 def verdict(turns: HelixTurns) -> str:

@@ -19,7 +19,7 @@ from emodelx.io.template_matching import NO_TEMPLATES, TemplateSet, match_templa
 from emodelx.io.templates import read_templates
 from emodelx.machine import available_memory, free_disk, gigabytes, is_writable, nearest_existing
 from emodelx.network.resample import check_voxel_size
-from emodelx.records import Floats, HelixTurns, Prediction
+from emodelx.records import Directions, Floats, HelixTurns, Prediction
 from emodelx.report.result_files import ResultFiles
 from emodelx.tools.engines import require_engine
 
@@ -238,6 +238,15 @@ def mirror_line(turns: HelixTurns) -> str:
     return (
         f"the map is a mirror image: {turns.left} turns of its helices are left-handed and {turns.right} right-handed; "
         "flip it along one axis (in ChimeraX: volume flip #1)"
+    )
+
+
+def directions_line(directions: Directions) -> str:
+    """Say along which direction a map shows least."""
+    along = ", ".join(f"{x:.2f}" for x in np.round(directions.weakest, 2) + 0.0)
+    return (
+        f"details of {directions.resolution:.1f} A are {directions.ratio:.1f} times weaker along ({along}) than along "
+        "the best direction; a build evens that out"
     )
 
 

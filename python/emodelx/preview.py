@@ -1,15 +1,15 @@
 """A quick look at a map before its build: the network reads the densest part."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import uniform_filter
 
 from emodelx.config import BuildConfig
 from emodelx.errors import NothingBuildableError
-from emodelx.inputs import Inputs
-from emodelx.records import DensityMap, HelixTurns, Prediction
+from emodelx.inputs import Inputs, Reader
+from emodelx.records import DensityMap, Directions, HelixTurns, Prediction
 from emodelx.stages.candidates import propose_candidates
 from emodelx.stages.hand import count_turns
 
@@ -19,8 +19,24 @@ COARSE = 4
 """Every so manieth voxel is enough to find the densest part."""
 
 
-def preview_turns(inputs: Inputs, config: BuildConfig) -> HelixTurns:
-    """Count the turns of helices, by their hand, in the densest part of a map.
+@dataclass(frozen=True)
+class Preview:
+    """What a quick look tells.
+
+    Attributes
+    ----------
+    turns : HelixTurns
+        Of the densest part.
+    directions : Directions or None
+        Of the whole map; None where only a prediction is there, or the weights take no account of it.
+    """
+
+    turns: HelixTurns
+    directions: Directions | None
+
+
+def preview(inputs: Inputs, config: BuildConfig) -> Preview:
+    """Look at a map: at the hand of its helices, and at how it shows details along directions.
 
     Parameters
     ----------
@@ -34,13 +50,37 @@ def preview_turns(inputs: Inputs, config: BuildConfig) -> HelixTurns:
         When nothing in the map stands out of noise.
     """
     if inputs.prediction is not None:
-        return _turns(inputs.prediction, config)
+        return Preview(_turns(inputs.prediction, config), None)
+    assert inputs.map is not None
+    assert inputs.reader is not None
+    from emodelx.network.predict import masked  # torch takes seconds to load
+    from emodelx.network.resample import to_working_grid
+
+    density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
+    grid = to_working_grid(density)
+    return Preview(_turns_of_map(grid, inputs.reader, config), _directions(grid, inputs.reader, config))
+
+
+def _turns_of_map(grid: DensityMap, reader: Reader, config: BuildConfig) -> HelixTurns:
     turns = HelixTurns(0, 0)
-    for part in _parts(inputs, config):
+    for part in _parts(grid, reader, config):
         turns = _turns(part, config)
         if turns.says_right() or turns.says_mirrored():
             break
     return turns
+
+
+def _directions(grid: DensityMap, reader: Reader, config: BuildConfig) -> Directions | None:
+    """How the map shows details along directions, as far as the rule of the weights looks at it."""
+    from emodelx.network.anisotropy import weakest_direction
+    from emodelx.network.normalise import estimate_resolution, find_fall
+    from emodelx.network.weights import read_info
+
+    rule = read_info(reader.weights).normalisation
+    if not rule.needs_resolution:
+        return None
+    resolution = config.resolution or estimate_resolution(grid.values)
+    return Directions(resolution, *weakest_direction(find_fall(grid.values, rule, resolution), resolution))
 
 
 def _turns(prediction: Prediction, config: BuildConfig) -> HelixTurns:
@@ -53,20 +93,17 @@ def _turns(prediction: Prediction, config: BuildConfig) -> HelixTurns:
         return HelixTurns(0, 0)
 
 
-def _parts(inputs: Inputs, config: BuildConfig) -> Iterator[Prediction]:
+def _parts(density: DensityMap, reader: Reader, config: BuildConfig) -> Iterator[Prediction]:
     """What the network reads in larger and larger parts of the map."""
-    from emodelx.network.predict import for_all, masked, predict, prepare  # torch takes seconds to load
+    from emodelx.network.predict import for_all, predict, prepare  # torch takes seconds to load
     from emodelx.network.weights import load_nucleic, load_weights
 
-    assert inputs.map is not None
-    assert inputs.reader is not None
-    density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
-    network, info = load_weights(inputs.reader.weights)
-    nucleic = load_nucleic(inputs.reader.weights)
+    network, info = load_weights(reader.weights)
+    nucleic = load_nucleic(reader.weights)
     grid, _ = prepare(density, for_all(info.normalisation), config.resolution, config.run)
     reading = replace(config.reading, orientations=1)
     for edge in EDGES:
-        yield predict(densest_part(grid, edge), network, info, inputs.reader.device, reading, config.run, nucleic)
+        yield predict(densest_part(grid, edge), network, info, reader.device, reading, config.run, nucleic)
 
 
 def densest_part(density: DensityMap, edge: int) -> DensityMap:

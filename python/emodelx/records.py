@@ -23,6 +23,8 @@ ODDS_FLOOR = 0.05
 MOST_BEND = 6.0
 """Bound of the log-odds of a bend: no single look at the map is surer."""
 
+UNEVEN = 2.0
+"""Details this many times stronger along one direction than along another leave residues unseen."""
 FEWEST_TURNS, CLEAR_RATIO = 15, 4
 """Turns of one hand that tell the hand of a map, and how many times those of the other; right-handed maps read at 4.3 A
 have up to a third as many left-handed ones."""
@@ -265,6 +267,29 @@ class HelixTurns:
     def says_mirrored(self) -> bool:
         """Whether the map is a mirror image."""
         return HelixTurns(self.left, self.right).says_right()
+
+
+@dataclass(frozen=True)
+class Directions:
+    """How unevenly a map shows details along directions.
+
+    Attributes
+    ----------
+    resolution : float
+        Angstrom; of the details.
+    weakest : ndarray, dtype=float64, shape=(3,)
+        The direction along which they fade most: x, y, z, of length 1.
+    ratio : float
+        How many times stronger they are along the best direction; 1 where the map is as even as molecules are.
+    """
+
+    resolution: float
+    weakest: Points
+    ratio: float
+
+    def uneven(self) -> bool:
+        """Whether a user should know."""
+        return self.ratio >= UNEVEN
 
 
 @dataclass(frozen=True)

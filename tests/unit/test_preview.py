@@ -7,7 +7,7 @@ from emodelx.config import BuildConfig
 from emodelx.errors import NothingBuildableError
 from emodelx.inputs import Inputs
 from emodelx.io.sequences import SequenceFile
-from emodelx.preview import densest_part, preview_turns
+from emodelx.preview import densest_part, preview
 from emodelx.records import DensityMap, HelixTurns, Prediction
 
 
@@ -32,7 +32,7 @@ def turns_where_the_network_says(probability):
     read = np.full((16, 16, 16), probability, np.float32)
     found = Prediction(read, read, np.empty(0, np.int64), np.empty((0, 20), np.float32), np.zeros(3))
     inputs = Inputs(SequenceFile((), (), ()), prediction=found)
-    return preview_turns(inputs, BuildConfig(output="o", prediction="p", fasta="f"))
+    return preview(inputs, BuildConfig(output="o", prediction="p", fasta="f")).turns
 
 
 def test_where_nothing_is_found_nothing_is_said():

@@ -10,7 +10,7 @@ from emodelx.config import BuildConfig, TemplateConfig
 
 if TYPE_CHECKING:
     from emodelx.inputs import Inputs
-    from emodelx.records import HelixTurns
+    from emodelx.records import Directions, HelixTurns
 
 
 def check(
@@ -21,6 +21,7 @@ def check(
     mask: options.Mask = None,
     template: options.Templates = None,
     template_identity: options.TemplateIdentity = TemplateConfig.least_identity,
+    resolution: options.Resolution = None,
     output: options.Output = Path("emodelx-out"),
     device: options.Device = "auto",
     weights: options.Weights = None,
@@ -29,17 +30,21 @@ def check(
 ) -> None:
     """Read all inputs of a build, and print what each is and what is assumed; nothing is written.
 
-    The densest part of the map is read by the network, to say whether the map is a mirror image.
+    The densest part of the map is read by the network, to say whether the map is a mirror image; and it is said whether
+    the map shows details worse along some directions, as maps do whose particles lie in few orientations.
     """
     config = BuildConfig(
         output=output, fasta=fasta, no_sequence=no_sequence, map=map, prediction=prediction, mask=mask,
-        weights=weights, device=device, copies=options.read_copies(copies),
+        weights=weights, resolution=resolution, device=device, copies=options.read_copies(copies),
         templates=TemplateConfig(files=tuple(template or ()), least_identity=template_identity),
     )  # fmt: skip
-    from emodelx.preview import preview_turns
+    from emodelx.preview import preview
 
     inputs = print_inputs(config)
-    _print_hand(preview_turns(inputs, config))
+    seen = preview(inputs, config)
+    _print_hand(seen.turns)
+    if seen.directions is not None:
+        _print_directions(seen.directions)
 
 
 def print_inputs(config: BuildConfig) -> Inputs:
@@ -66,3 +71,15 @@ def _print_hand(turns: HelixTurns) -> None:
         print(f"hand: right ({counted})")
     else:
         print(f"hand: cannot be told from the map ({counted})")
+
+
+def _print_directions(directions: Directions) -> None:
+    """Say whether the map shows details alike along all directions."""
+    from emodelx.inputs import directions_line
+
+    if directions.uneven():
+        print(f"warning: directions: {directions_line(directions)}")
+    elif directions.ratio > 1:
+        print(f"directions: {directions_line(directions)}")
+    else:
+        print(f"directions: alike, as far as details of {directions.resolution:.1f} A tell")

@@ -87,6 +87,28 @@ def even_out(volume: Volume, fall: Fall) -> Volume:
     return grid.volume(transform, volume.shape)
 
 
+def weakest_direction(fall: Fall, spacing: float) -> tuple[NDArray[np.float64], float]:
+    """Tell along which direction details fade most, and how much.
+
+    Parameters
+    ----------
+    fall
+        Of :func:`directional_fall`.
+    spacing
+        Angstrom; of the details.
+
+    Returns
+    -------
+    direction : ndarray, dtype=float64, shape=(3,)
+        Along x, y, z; of length 1, its largest component positive.
+    ratio : float
+        Amplitude along the best direction, divided by that along this one.
+    """
+    strengths, axes = np.linalg.eigh(fall)
+    direction = axes[:, -1] * np.sign(axes[np.abs(axes[:, -1]).argmax(), -1])
+    return direction, float(np.exp((strengths[-1] - strengths[0]) / (4 * spacing**2)))
+
+
 def _envelope(matched: Volume) -> Volume:
     """Where the molecule is: 0 to 1."""
     grid = RadialGrid.around(matched.shape)

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from emodelx.network.anisotropy import directional_fall, even_out
+from emodelx.network.anisotropy import Fall, directional_fall, even_out
 from emodelx.network.noise import take_out_noise
 from emodelx.network.radial_grid import RadialGrid
 from emodelx.network.spectrum import fall_spacing, matching_gain, smooth_profile, soft_cut
@@ -122,6 +122,12 @@ def _match_directions(volume: Volume, cut: float) -> Volume:
     matched = match_spectrum(volume, cut)
     fall = directional_fall(volume, matched, cut)
     return match_spectrum(even_out(volume, fall), cut) if fall.any() else matched
+
+
+def find_fall(volume: Volume, rule: NormalisationRule, resolution: float) -> Fall:
+    """Return what the rule ``spectrum`` takes out along directions. Shape (3, 3), square Angstrom."""
+    cut = rule.cut * resolution
+    return directional_fall(volume, match_spectrum(volume, cut), cut)
 
 
 def match_spectrum(volume: Volume, cut: float) -> Volume:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from emodelx.network.anisotropy import OWN, directional_fall, even_out
-from emodelx.network.normalise import SPECTRUM, match_spectrum, normalise, to_scale
+from emodelx.network.anisotropy import OWN, directional_fall, even_out, weakest_direction
+from emodelx.network.normalise import SPECTRUM, find_fall, match_spectrum, normalise, to_scale
 
 CUT = 3.3
 
@@ -83,6 +83,28 @@ def test_bundles_of_helices_are_not_evened(cut):
     smooth = gaussian_filter(volume, 2.0).astype(np.float32)
     smooth += smooth.std() * rng.normal(size=smooth.shape).astype(np.float32) / 50
     assert not directional_fall(smooth, match_spectrum(smooth, cut), cut).any()
+
+
+@pytest.mark.parametrize("along", [(0, 1, 0), (1, 2, -3), (-0.5, 0.2, 0.1)])
+def test_the_weakest_direction_of_a_planted_fall(along):
+    """Twin: what the factor of every direction of a dense set is."""
+    fall = traceless(along, 70.0) + traceless((along[1], -along[0], 0), -20.0)
+    direction, ratio = weakest_direction(fall, 3.5)
+    everywhere = np.random.default_rng(0).normal(size=(200_000, 3))
+    everywhere /= np.linalg.norm(everywhere, axis=1, keepdims=True)
+    factors = np.exp(-np.einsum("ni,ij,nj->n", everywhere, fall, everywhere) / (4 * 3.5**2))
+    assert abs(direction @ everywhere[factors.argmin()]) > 0.999
+    assert direction[np.abs(direction).argmax()] > 0
+    assert ratio == pytest.approx(factors.max() / factors.min(), rel=0.01)
+
+
+def test_an_even_map_has_no_weakest_direction():
+    assert weakest_direction(np.zeros((3, 3)), 3.0)[1] == 1
+
+
+def test_what_is_said_of_directions_is_what_is_taken_out():
+    volume = fallen(molecule(), traceless((1, 0, 0), 90.0))
+    assert np.array_equal(find_fall(volume, SPECTRUM, CUT / SPECTRUM.cut), found_in(volume))
 
 
 def test_even_out_undoes_a_fall():
