@@ -88,6 +88,29 @@ def test_the_hand_of_the_map_is_told(run, emodelx, tmp_path):
     assert "warning: the map is a mirror image: " in done.stdout
 
 
+def faded(values, spacing, b_factor):
+    """The map with an anisotropic B factor along z."""
+    frequency = np.fft.fftfreq(values.shape[2], spacing)
+    transform = np.fft.fft(values, axis=2) * np.exp(-b_factor * frequency**2 / 4)
+    return np.fft.ifft(transform, axis=2).real
+
+
+def test_a_map_that_fades_along_a_direction_is_told(run, emodelx, tmp_path):
+    folder, _ = run
+    density = read_map(folder / "example.mrc").density
+    values = faded(density.values, density.spacing[2], 150.0).astype(np.float32)
+    write_map(tmp_path / "map.mrc", replace(density, values=values))
+    whole, thin = (
+        emodelx("check", "--resolution", "3", "-v", path, "-f", folder / "example.fasta").stdout
+        for path in (folder / "example.mrc", tmp_path / "map.mrc")
+    )
+    assert "warning: directions" not in whole
+    said = re.search(r"warning: directions: details of 3.0 A are ([\d.]+) times weaker along \(([^)]+)\)", thin)
+    assert said is not None, thin
+    assert float(said[1]) > 2
+    assert abs(float(said[2].split(",")[2])) > 0.9
+
+
 def test_main_chains_are_traced_without_sequences(run, emodelx, tmp_path):
     folder, _ = run
     done = emodelx("build", "--no-sequence", "-v", folder / "example.mrc", "-o", tmp_path / "m")
