@@ -65,7 +65,7 @@ def read_map(edge: int, device: Device, run: RunConfig) -> str:
     clock = clock_of(device, run.threads)
     started = clock()
     with torch_threads(run.threads):
-        values = normalise(volume, info.normalisation, 3.0)
+        values = normalise(volume, info.normalisation, 3.0).values
     normalised = clock()
     told = RunConfig(run.threads, progress=lambda *tiles: counted.append(tiles[1]))
     predict(DensityMap(values, np.zeros(3), np.ones(3)), network, info, device, ReadingConfig(), told)

@@ -79,7 +79,7 @@ def read(folder: Path, resolution: float, apart: bool) -> Prediction:
     weights, device = find_weights(), choose_device()
     reading, run = ReadingConfig(), RunConfig()
     network, info = load_weights(weights)
-    grid, used = prepare(read_map(folder / "map.mrc").density, for_all(info.normalisation), resolution, run)
+    grid, used, _ = prepare(read_map(folder / "map.mrc").density, for_all(info.normalisation), resolution, run)
     nucleic = load_nucleic(weights) if apart else None
     found = predict(grid, network, info, device, reading, run, nucleic)
     return replace(found, resolution=used, density=grid.values)

@@ -123,7 +123,7 @@ def look(density: DensityMap, atoms: Atoms, resolution: float, sequences: tuple[
     candidates = looked_again(propose_candidates(prediction, CandidateConfig(), run), prediction, weights, device)
     candidates = correct_composition(candidates, sequences)
     rule = replace(read_info(weights).normalisation, ceiling=BRIGHTEST)
-    normalised, _ = prepare(density, rule, resolution, run)
+    normalised = prepare(density, rule, resolution, run).density
     scores = _core.q_scores(normalised.values, [1.0] * 3, atoms.positions - normalised.origin)
     return Seen(mean_of(scores, atoms.main, atoms), mean_of(scores, atoms.side, atoms), *read(candidates, atoms))
 

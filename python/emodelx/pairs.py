@@ -148,7 +148,7 @@ def _prepare(name: str, pair: Pair, rule: NormalisationRule) -> RealMap:
         _require_inside(grid, atoms)
     except InputError as error:
         raise InputError(f"{pair.where}: {error}") from error
-    values = to_scale(grid.values, rule, pair.resolution)
+    values = to_scale(grid.values, rule, pair.resolution).values
     return RealMap(name, values.astype(np.float16), atoms, pair.resolution)
 
 

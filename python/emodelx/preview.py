@@ -53,12 +53,15 @@ def preview(inputs: Inputs, config: BuildConfig) -> Preview:
         return Preview(_turns(inputs.prediction, config), None)
     assert inputs.map is not None
     assert inputs.reader is not None
-    from emodelx.network.predict import masked  # torch takes seconds to load
-    from emodelx.network.resample import to_working_grid
+    from emodelx.network.anisotropy import weakest_direction  # torch takes seconds to load
+    from emodelx.network.predict import for_all, masked, prepare
+    from emodelx.network.weights import read_info
 
     density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
-    grid = to_working_grid(density)
-    return Preview(_turns_of_map(grid, inputs.reader, config), _directions(grid, inputs.reader, config))
+    rule = for_all(read_info(inputs.reader.weights).normalisation)
+    grid, resolution, fall = prepare(density, rule, config.resolution, config.run)
+    turns = _turns_of_map(grid, inputs.reader, config)
+    return Preview(turns, None if resolution is None else Directions(resolution, *weakest_direction(fall, resolution)))
 
 
 def _turns_of_map(grid: DensityMap, reader: Reader, config: BuildConfig) -> HelixTurns:
@@ -68,19 +71,6 @@ def _turns_of_map(grid: DensityMap, reader: Reader, config: BuildConfig) -> Heli
         if turns.says_right() or turns.says_mirrored():
             break
     return turns
-
-
-def _directions(grid: DensityMap, reader: Reader, config: BuildConfig) -> Directions | None:
-    """How the map shows details along directions, as far as the rule of the weights looks at it."""
-    from emodelx.network.anisotropy import weakest_direction
-    from emodelx.network.normalise import estimate_resolution, find_fall
-    from emodelx.network.weights import read_info
-
-    rule = read_info(reader.weights).normalisation
-    if not rule.needs_resolution:
-        return None
-    resolution = config.resolution or estimate_resolution(grid.values)
-    return Directions(resolution, *weakest_direction(find_fall(grid.values, rule, resolution), resolution))
 
 
 def _turns(prediction: Prediction, config: BuildConfig) -> HelixTurns:
@@ -93,14 +83,13 @@ def _turns(prediction: Prediction, config: BuildConfig) -> HelixTurns:
         return HelixTurns(0, 0)
 
 
-def _parts(density: DensityMap, reader: Reader, config: BuildConfig) -> Iterator[Prediction]:
-    """What the network reads in larger and larger parts of the map."""
-    from emodelx.network.predict import for_all, predict, prepare  # torch takes seconds to load
+def _parts(grid: DensityMap, reader: Reader, config: BuildConfig) -> Iterator[Prediction]:
+    """What the network reads in larger and larger parts of a normalised map."""
+    from emodelx.network.predict import predict  # torch takes seconds to load
     from emodelx.network.weights import load_nucleic, load_weights
 
     network, info = load_weights(reader.weights)
     nucleic = load_nucleic(reader.weights)
-    grid, _ = prepare(density, for_all(info.normalisation), config.resolution, config.run)
     reading = replace(config.reading, orientations=1)
     for edge in EDGES:
         yield predict(densest_part(grid, edge), network, info, reader.device, reading, config.run, nucleic)

@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from emodelx.config import BuildConfig
 from emodelx.errors import NothingBuildableError
-from emodelx.inputs import Inputs
+from emodelx.inputs import Inputs, Reader
+from emodelx.io.maps import MapFile
 from emodelx.io.sequences import SequenceFile
+from emodelx.network.anisotropy import weakest_direction
+from emodelx.network.device import choose_device
+from emodelx.network.predict import prepare
+from emodelx.network.weights import find_weights, read_info
 from emodelx.preview import densest_part, preview
 from emodelx.records import DensityMap, HelixTurns, Prediction
 
@@ -42,3 +48,20 @@ def test_where_nothing_is_found_nothing_is_said():
 def test_where_nothing_stands_out_of_noise_it_is_said():
     with pytest.raises(NothingBuildableError, match="stands out of noise"):
         turns_where_the_network_says(0)
+
+
+@pytest.mark.parametrize("resolution", [3.0, None])
+def test_the_directions_are_those_of_a_build(resolution):
+    """What a quick look tells of directions is what the reading of the whole map takes out, estimate and all."""
+    rng = np.random.default_rng(1)
+    away = np.linalg.norm(np.indices((48,) * 3) - 24, axis=0)
+    atoms = ((rng.random((48,) * 3) < 0.05) & (away < 17)).astype(float)
+    density = DensityMap(gaussian_filter(atoms, (0.8, 0.8, 2.0)).astype(np.float32), np.zeros(3), np.ones(3))
+    reader = Reader(find_weights(None), choose_device("cpu"))
+    inputs = Inputs(SequenceFile((), (), ()), MapFile(density, header=None, warnings=()), None, reader)
+    config = BuildConfig(output="o", map="m", no_sequence=True, resolution=resolution)
+    said = preview(inputs, config).directions
+    prepared = prepare(density, read_info(reader.weights).normalisation, resolution)
+    assert said.resolution == prepared.resolution
+    assert said.ratio == weakest_direction(prepared.fall, prepared.resolution)[1] > 2
+    assert abs(said.weakest[2]) > 0.9

@@ -30,6 +30,8 @@ OWN_CUTS, OWN = (3.8, 4.3, 4.75), (12.0, 18.0, 24.0)
 sheets lie along directions: a third more than the root mean square of ten simulated maps without a fall."""
 COARSEST_CUT = 5.0
 """Angstrom; what coarser maps show of directions is the molecule's own: 49, 79 and 111 in such maps of 6, 7 and 8 A."""
+EVEN: Fall = np.zeros((3, 3))
+"""The fall of a map that shows details alike along all directions."""
 ROUNDS = 6
 """Of the fit, which is to first order."""
 MOST_GAIN = 4.0
@@ -54,7 +56,7 @@ def directional_fall(volume: Volume, matched: Volume, cut: float) -> Fall:
         ``(3, 3)``, square Angstrom, symmetric, trace 0; all 0 where the map is as even as molecules are.
     """
     if cut > COARSEST_CUT:
-        return np.zeros((3, 3))
+        return EVEN
     grid = RadialGrid.around(volume.shape)
     inside = ((volume - np.median(volume)) * _envelope(matched)).astype(np.float32)
     found = _fit_fall(*_band(grid, grid.transform(inside), max(cut, FINEST)))

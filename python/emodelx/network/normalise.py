@@ -7,12 +7,12 @@ Volumes are ``(nx, ny, nz)`` float32 on the 1 A grid, indexed ``[x, y, z]``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emodelx.network.anisotropy import Fall, directional_fall, even_out
+from emodelx.network.anisotropy import EVEN, Fall, directional_fall, even_out
 from emodelx.network.noise import take_out_noise
 from emodelx.network.radial_grid import RadialGrid
 from emodelx.network.spectrum import fall_spacing, matching_gain, smooth_profile, soft_cut
@@ -57,7 +57,22 @@ SPECTRUM = NormalisationRule("spectrum", 97.0, ceiling=2.5)
 """The rule of new weights."""
 
 
-def normalise(volume: Volume, rule: NormalisationRule, resolution: float | None = None) -> Volume:
+class Normalised(NamedTuple):
+    """A map on the scale of a network.
+
+    Attributes
+    ----------
+    values
+        float32, of the map's shape.
+    fall
+        ``(3, 3)``, square Angstrom: the anisotropic B factor that was taken out; 0 where there was none to take.
+    """
+
+    values: Volume
+    fall: Fall
+
+
+def normalise(volume: Volume, rule: NormalisationRule, resolution: float | None = None) -> Normalised:
     """Return the map as the network wants it.
 
     Parameters
@@ -71,29 +86,30 @@ def normalise(volume: Volume, rule: NormalisationRule, resolution: float | None 
 
     Returns
     -------
-    Volume
-        float32 of the same shape, from 0 to the rule's ceiling.
+    Normalised
+        Its values run from 0 to the rule's ceiling.
     """
     scaled = to_scale(volume, rule, resolution)
-    return np.clip(scaled, 0, rule.ceiling, out=scaled)
+    np.clip(scaled.values, 0, rule.ceiling, out=scaled.values)
+    return scaled
 
 
-def to_scale(volume: Volume, rule: NormalisationRule, resolution: float | None = None) -> Volume:
+def to_scale(volume: Volume, rule: NormalisationRule, resolution: float | None = None) -> Normalised:
     """Do what :func:`normalise` does, but for the clipping: no density is 0, and the rule's top value is 1."""
     if rule.name == "paper":
-        return _stretch(volume, np.median(volume), _percentile(volume, rule.percentile))
+        return Normalised(_stretch(volume, np.median(volume), _percentile(volume, rule.percentile)), EVEN)
     if rule.name == "published":
         raised = volume - np.median(volume)
         top = _percentile(_positive_box(raised).clip(min=0), rule.percentile)
-        return _stretch(raised, np.float32(0), top)
+        return Normalised(_stretch(raised, np.float32(0), top), EVEN)
     assert resolution is not None
-    matched = _match_directions(volume, rule.cut * resolution)
+    matched, fall = _match_directions(volume, rule.cut * resolution)
     floor = np.median(matched)
     positive = matched[matched > floor]
     top = _percentile(positive, rule.percentile) if positive.size else floor
     scaled = _stretch(matched, floor, top)
     take_out_noise(scaled)
-    return scaled
+    return Normalised(scaled, fall)
 
 
 def _stretch(volume: Volume, floor: np.floating, top: np.floating) -> Volume:
@@ -117,17 +133,11 @@ def _positive_box(volume: Volume) -> Volume:
     return volume[tuple(slice(span[0], span[-1] + 1) for span in spans)]
 
 
-def _match_directions(volume: Volume, cut: float) -> Volume:
+def _match_directions(volume: Volume, cut: float) -> Normalised:
     """Match the spectrum; a map that falls off faster along one direction than along others, evened first."""
     matched = match_spectrum(volume, cut)
     fall = directional_fall(volume, matched, cut)
-    return match_spectrum(even_out(volume, fall), cut) if fall.any() else matched
-
-
-def find_fall(volume: Volume, rule: NormalisationRule, resolution: float) -> Fall:
-    """Return what the rule ``spectrum`` takes out along directions. Shape (3, 3), square Angstrom."""
-    cut = rule.cut * resolution
-    return directional_fall(volume, match_spectrum(volume, cut), cut)
+    return Normalised(match_spectrum(even_out(volume, fall), cut) if fall.any() else matched, fall)
 
 
 def match_spectrum(volume: Volume, cut: float) -> Volume:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import ResourceError
 from emodelx.io.predictions import type_voxels
 from emodelx.machine import usable_threads
+from emodelx.network.anisotropy import Fall
 from emodelx.network.bends import CEILING
 from emodelx.network.device import Device
 from emodelx.network.normalise import NormalisationRule, estimate_resolution, normalise
@@ -102,7 +103,7 @@ def read_density(
         When the device has not enough memory.
     """
     network, info = load_weights(weights)
-    grid, used = prepare(density, for_all(info.normalisation), resolution, run)
+    grid, used, _ = prepare(density, for_all(info.normalisation), resolution, run)
     read = predict(grid, network, info, device, config, run, load_nucleic(weights))
     kept = None if info.bends is None else np.minimum(grid.values, np.float32(CEILING))
     return replace(read, resolution=used, density=kept)
@@ -148,14 +149,32 @@ def with_density(
     if prediction.density is not None:
         used = _resolution(to_working_grid(density).values, rule, resolution)
         return replace(prediction, resolution=used)
-    whole, used = prepare(density, rule, resolution, run)
+    whole, used, _ = prepare(density, rule, resolution, run)
     values = on_grid(whole, prediction.origin, prediction.ca_prob.shape)
     return replace(prediction, resolution=used, density=np.minimum(values, np.float32(CEILING)))
 
 
+class PreparedMap(NamedTuple):
+    """A map as the network wants it.
+
+    Attributes
+    ----------
+    density
+        On the 1 A grid.
+    resolution
+        At which it was taken, in Angstrom; None where the rule does not look at it.
+    fall
+        ``(3, 3)``, square Angstrom: the anisotropic B factor that was taken out.
+    """
+
+    density: DensityMap
+    resolution: float | None
+    fall: Fall
+
+
 def prepare(
     density: DensityMap, rule: NormalisationRule, resolution: float | None = None, run: RunConfig = DEFAULT_RUN
-) -> tuple[DensityMap, float | None]:
+) -> PreparedMap:
     """Resample a map to 1 A and normalise it.
 
     Parameters
@@ -170,8 +189,7 @@ def prepare(
 
     Returns
     -------
-    tuple
-        The map as the network wants it, and the resolution used (None where the rule does not look at it).
+    PreparedMap
 
     Raises
     ------
@@ -182,8 +200,8 @@ def prepare(
     with torch_threads(run.threads):
         used = _resolution(grid.values, rule, resolution)
         caution = 1.0 if resolution is not None else CAUTION
-        values = normalise(grid.values, rule, used and caution * used)
-    return DensityMap(values, grid.origin, grid.spacing), used
+        values, fall = normalise(grid.values, rule, used and caution * used)
+    return PreparedMap(DensityMap(values, grid.origin, grid.spacing), used, fall)
 
 
 def _resolution(volume: Floats, rule: NormalisationRule, given: float | None) -> float | None:

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from emodelx.network.anisotropy import OWN, directional_fall, even_out, weakest_direction
-from emodelx.network.normalise import SPECTRUM, find_fall, match_spectrum, normalise, to_scale
+from emodelx.network.normalise import PAPER, PUBLISHED, SPECTRUM, match_spectrum, normalise, to_scale
 
 CUT = 3.3
 
@@ -51,7 +51,7 @@ def test_what_is_taken_out_makes_a_map_like_the_whole_one():
     whole = molecule()
     volume = fallen(whole, traceless((1, 2, 0), 100.0))
     target = match_spectrum(whole, CUT)
-    read = to_scale(volume, SPECTRUM, CUT / SPECTRUM.cut)
+    read = to_scale(volume, SPECTRUM, CUT / SPECTRUM.cut).values
     before, after = (np.corrcoef(v.ravel(), target.ravel())[0, 1] for v in (match_spectrum(volume, CUT), read))
     assert 1 - after < (1 - before) / 10
 
@@ -102,9 +102,10 @@ def test_an_even_map_has_no_weakest_direction():
     assert weakest_direction(np.zeros((3, 3)), 3.0)[1] == 1
 
 
-def test_what_is_said_of_directions_is_what_is_taken_out():
+def test_the_fall_that_was_taken_out_is_given_back():
     volume = fallen(molecule(), traceless((1, 0, 0), 90.0))
-    assert np.array_equal(find_fall(volume, SPECTRUM, CUT / SPECTRUM.cut), found_in(volume))
+    assert np.array_equal(normalise(volume, SPECTRUM, CUT / SPECTRUM.cut).fall, found_in(volume))
+    assert not any(normalise(volume, rule).fall.any() for rule in (PAPER, PUBLISHED))  # they look at no directions
 
 
 def test_even_out_undoes_a_fall():
@@ -128,4 +129,4 @@ def test_maps_that_show_nothing_have_no_fall(shape):
 
 def test_a_tiny_map_is_read():
     volume = np.random.default_rng(0).normal(size=(8, 8, 8)).astype(np.float32)
-    assert np.isfinite(normalise(volume, SPECTRUM, 3.5)).all()
+    assert np.isfinite(normalise(volume, SPECTRUM, 3.5).values).all()

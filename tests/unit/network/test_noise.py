@@ -46,7 +46,7 @@ def test_nothing_is_left_of_noise(blur, in_a_ball):
     values = gaussian_filter(noise((72, 60, 66), seed=4), blur)
     if in_a_ball:
         values[np.linalg.norm(np.indices(values.shape) - 32.0, axis=0) > 26] = 0
-    assert not normalise(values, SPECTRUM, 3.0).any()
+    assert not normalise(values, SPECTRUM, 3.0).values.any()
 
 
 def test_nothing_is_left_of_a_molecule_that_is_dark():
@@ -72,7 +72,7 @@ def test_a_small_map_of_a_molecule_is_kept():
 
 
 def test_nothing_is_left_of_a_small_map_of_noise():
-    assert not normalise(gaussian_filter(noise((30, 28, 26)), 0.8), SPECTRUM, 3.0).any()
+    assert not normalise(gaussian_filter(noise((30, 28, 26)), 0.8), SPECTRUM, 3.0).values.any()
 
 
 def test_a_single_bright_atom_is_no_molecule():

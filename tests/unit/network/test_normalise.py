@@ -45,7 +45,7 @@ def filtered(volume, factor):
 
 def test_paper_rule_is_equation_1():
     volume = np.arange(1000, dtype=np.float32).reshape(10, 10, 10)
-    out = normalise(volume, PAPER)
+    out = normalise(volume, PAPER).values
     median, top = 499.5, 989.01
     expected = np.where(volume < median, 0, np.minimum((volume - median) / (top - median), 1))
     np.testing.assert_allclose(out, expected, atol=1e-6)
@@ -55,7 +55,7 @@ def test_published_rule_measures_inside_the_positive_box():
     small = np.abs(noise((12, 12, 12)))
     padded = np.full((40, 40, 40), -1.0, np.float32)
     padded[10:22, 12:24, 14:26] = small
-    inside = normalise(padded, PUBLISHED)[10:22, 12:24, 14:26]
+    inside = normalise(padded, PUBLISHED).values[10:22, 12:24, 14:26]
     raised = small + 1
     np.testing.assert_allclose(inside, np.clip(raised / np.percentile(raised, 99.9), 0, 1), atol=1e-5)
 
@@ -64,7 +64,7 @@ def test_published_rule_measures_inside_the_positive_box():
 def test_every_rule_gives_float32_between_0_and_its_ceiling(rule):
     volume = molecule()
     volume[10, 12, 11] = 20
-    out = normalise(volume, rule, 3.0)
+    out = normalise(volume, rule, 3.0).values
     assert out.dtype == np.float32
     assert out.shape == (36, 30, 32)
     assert out.min() == 0
@@ -73,15 +73,15 @@ def test_every_rule_gives_float32_between_0_and_its_ceiling(rule):
 
 @pytest.mark.parametrize("rule", [PAPER, PUBLISHED, SPECTRUM])
 def test_an_empty_map_stays_empty(rule):
-    assert not normalise(np.zeros((16, 16, 16), np.float32), rule, 3.0).any()
+    assert not normalise(np.zeros((16, 16, 16), np.float32), rule, 3.0).values.any()
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e4])
 def test_scale_and_offset_of_the_map_do_not_matter(scale):
     volume = molecule()
-    reference = normalise(volume, SPECTRUM, 3.0)
-    np.testing.assert_allclose(normalise(volume * np.float32(scale), SPECTRUM, 3.0), reference, atol=2e-3)
-    np.testing.assert_allclose(normalise(volume + np.float32(3), SPECTRUM, 3.0), reference, atol=2e-3)
+    reference = normalise(volume, SPECTRUM, 3.0).values
+    np.testing.assert_allclose(normalise(volume * np.float32(scale), SPECTRUM, 3.0).values, reference, atol=2e-3)
+    np.testing.assert_allclose(normalise(volume + np.float32(3), SPECTRUM, 3.0).values, reference, atol=2e-3)
 
 
 def slow_match(volume, cut):
@@ -158,6 +158,6 @@ def test_a_map_without_a_fall_is_taken_as_sharp_as_the_grid():
 
 def test_a_given_resolution_is_used_instead_of_the_estimate():
     volume = molecule((32, 32, 32))
-    sharp, blurred = (normalise(volume, NormalisationRule("spectrum", 97.0), d) for d in (2.5, 8.0))
+    sharp, blurred = (normalise(volume, NormalisationRule("spectrum", 97.0), d).values for d in (2.5, 8.0))
     assert blurred.any()
     assert np.abs(np.diff(sharp, axis=0)).mean() > 1.5 * np.abs(np.diff(blurred, axis=0)).mean()

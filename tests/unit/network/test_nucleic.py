@@ -80,7 +80,7 @@ def test_it_sees_density_above_the_ceiling_of_the_first_network(first, density, 
     save_weights(path, first, INFO, nucleic=nucleic_network())
     read(density, path)
     rule = replace(INFO.normalisation, ceiling=CEILING)
-    np.testing.assert_array_equal(seen[0][0, 0].numpy(), normalise(density.values, rule))
+    np.testing.assert_array_equal(seen[0][0, 0].numpy(), normalise(density.values, rule).values)
     assert seen[0].max() > INFO.normalisation.ceiling
 
 

@@ -288,7 +288,7 @@ def test_a_file_of_weights_reads_a_map_of_any_voxel_size(network, tmp_path):
     density = DensityMap(random_map((15, 14, 13)), np.array([3.0, 4.0, 5.0]), np.array([1.5, 1.4, 1.3]))
     found = read_density(density, tmp_path / "w.safetensors", CPU, config=EVERY_WINDOW)
     grid = to_working_grid(density)
-    expected = read(on_grid(normalise(grid.values, PAPER), grid.origin), network)
+    expected = read(on_grid(normalise(grid.values, PAPER).values, grid.origin), network)
     assert found.ca_prob.shape == (22, 19, 16)
     np.testing.assert_allclose(found.ca_prob, expected.ca_prob, atol=1e-6)
     assert (found.origin == density.origin).all()
@@ -307,7 +307,8 @@ def test_a_second_network_gets_the_density_and_changes_no_reading(network, tmp_p
     assert found.density is not None
     assert found.density.dtype == np.float32
     assert found.density.max() == CEILING
-    np.testing.assert_array_equal(found.density, normalise(values, replace(info.normalisation, ceiling=CEILING)))
+    seen = normalise(values, replace(info.normalisation, ceiling=CEILING)).values
+    np.testing.assert_array_equal(found.density, seen)
     for name in ("ca_prob", "bb_prob", "type_voxels", "type_prob"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 

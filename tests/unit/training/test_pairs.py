@@ -51,7 +51,7 @@ def prepared(table):
 def test_a_prepared_map_is_what_the_network_reads(example, prepared):
     (pair,) = load_pairs(prepared)
     density = read_map(example.map).density
-    expected, _ = prepare(density, SPECTRUM, 3.0)
+    expected = prepare(density, SPECTRUM, 3.0).density
     np.testing.assert_allclose(np.clip(pair.density, 0, SPECTRUM.ceiling), expected.values, atol=1e-3)
     assert pair.density.max() > 1
     calphas = np.concatenate([chain.xyz[np.array(chain.names) == "CA"] for chain in example.chains.values()])
