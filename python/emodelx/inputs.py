@@ -19,6 +19,7 @@ from emodelx.io.template_matching import NO_TEMPLATES, TemplateSet, match_templa
 from emodelx.io.templates import read_templates
 from emodelx.machine import available_memory, free_disk, gigabytes, is_writable, nearest_existing
 from emodelx.network.resample import check_voxel_size
+from emodelx.progress import Progress
 from emodelx.records import Directions, Floats, HelixTurns, Prediction
 from emodelx.report.result_files import ResultFiles
 from emodelx.tools.engines import require_engine
@@ -246,8 +247,15 @@ def directions_line(directions: Directions) -> str:
     along = ", ".join(f"{x:.2f}" for x in np.round(directions.weakest, 2) + 0.0)
     return (
         f"details of {directions.resolution:.1f} A are {directions.ratio:.1f} times weaker along ({along}) than along "
-        "the best direction; a build evens that out"
+        "the best direction; this is evened out before the network reads the map"
     )
+
+
+def tell_reading(read: Prediction, given: float | None, progress: Progress) -> None:
+    """Say at which resolution a map was read, and warn where it showed details along some directions only."""
+    progress.note(resolution_line(read, given))
+    if read.directions is not None and read.directions.uneven():
+        progress.warn(f"map: {directions_line(read.directions)}")
 
 
 def _prediction_line(prediction: Prediction) -> str:

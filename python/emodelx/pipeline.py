@@ -11,7 +11,7 @@ from emodelx._core import __version__
 from emodelx.config import AUTO, BuildConfig, CandidateConfig, Column, Engine, ReadingConfig, RunConfig
 from emodelx.constants import SURE_WAY
 from emodelx.errors import InputError, NothingBuildableError
-from emodelx.inputs import Inputs, mirror_line, read_inputs, resolution_line
+from emodelx.inputs import Inputs, mirror_line, read_inputs, tell_reading
 from emodelx.io.store import Store, digest, file_digest
 from emodelx.machine import host, peak_memory, usable_threads
 from emodelx.progress import SILENT, Progress
@@ -670,7 +670,7 @@ def _prediction(
         read = stepper.step("prediction", _with_map, Kept(inputs, key), known)
     else:
         read = stepper.step("prediction", _read_map, Kept(inputs, key), known, config.reading)
-    stepper.progress.note(resolution_line(read.record, known))
+    tell_reading(read.record, known, stepper.progress)
     return read
 
 

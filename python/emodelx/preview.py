@@ -53,15 +53,13 @@ def preview(inputs: Inputs, config: BuildConfig) -> Preview:
         return Preview(_turns(inputs.prediction, config), None)
     assert inputs.map is not None
     assert inputs.reader is not None
-    from emodelx.network.anisotropy import weakest_direction  # torch takes seconds to load
-    from emodelx.network.predict import for_all, masked, prepare
+    from emodelx.network.predict import for_all, masked, prepare  # torch takes seconds to load
     from emodelx.network.weights import read_info
 
     density = inputs.map.density if inputs.mask is None else masked(inputs.map.density, inputs.mask)
     rule = for_all(read_info(inputs.reader.weights).normalisation)
-    grid, resolution, fall = prepare(density, rule, config.resolution, config.run)
-    turns = _turns_of_map(grid, inputs.reader, config)
-    return Preview(turns, None if resolution is None else Directions(resolution, *weakest_direction(fall, resolution)))
+    prepared = prepare(density, rule, config.resolution, config.run)
+    return Preview(_turns_of_map(prepared.density, inputs.reader, config), prepared.directions())
 
 
 def _turns_of_map(grid: DensityMap, reader: Reader, config: BuildConfig) -> HelixTurns:

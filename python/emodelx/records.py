@@ -125,6 +125,29 @@ class VoxelOdds:
 
 
 @dataclass(frozen=True)
+class Directions:
+    """How unevenly a map shows details along directions.
+
+    Attributes
+    ----------
+    resolution : float
+        Angstrom; of the details.
+    weakest : ndarray, dtype=float64, shape=(3,)
+        The direction along which they fade most: x, y, z, of length 1.
+    ratio : float
+        How many times stronger they are along the best direction; 1 where the map is as even as molecules are.
+    """
+
+    resolution: float
+    weakest: Points
+    ratio: float
+
+    def uneven(self) -> bool:
+        """Whether a user should know."""
+        return self.ratio >= UNEVEN
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What the network says on the 1 A grid.
 
@@ -147,6 +170,8 @@ class Prediction:
         The map as it was read, for a second look at the candidates; None where there is none to be had.
     odds : VoxelOdds or None
         What `ca_prob` and `bb_prob` mean (:meth:`calibrated`); None where nobody measured it.
+    directions : Directions or None
+        How unevenly the map showed details before that was taken out; None where nobody looked.
     """
 
     ca_prob: Floats
@@ -158,6 +183,7 @@ class Prediction:
     resolution: float | None = None
     density: Floats | None = None
     odds: VoxelOdds | None = None
+    directions: Directions | None = None
 
     def __post_init__(self) -> None:
         _require(
@@ -267,29 +293,6 @@ class HelixTurns:
     def says_mirrored(self) -> bool:
         """Whether the map is a mirror image."""
         return HelixTurns(self.left, self.right).says_right()
-
-
-@dataclass(frozen=True)
-class Directions:
-    """How unevenly a map shows details along directions.
-
-    Attributes
-    ----------
-    resolution : float
-        Angstrom; of the details.
-    weakest : ndarray, dtype=float64, shape=(3,)
-        The direction along which they fade most: x, y, z, of length 1.
-    ratio : float
-        How many times stronger they are along the best direction; 1 where the map is as even as molecules are.
-    """
-
-    resolution: float
-    weakest: Points
-    ratio: float
-
-    def uneven(self) -> bool:
-        """Whether a user should know."""
-        return self.ratio >= UNEVEN
 
 
 @dataclass(frozen=True)

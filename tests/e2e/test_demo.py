@@ -109,6 +109,8 @@ def test_a_map_that_fades_along_a_direction_is_told(run, emodelx, tmp_path):
     assert said is not None, thin
     assert float(said[1]) > 2
     assert abs(float(said[2].split(",")[2])) > 0.9
+    read = emodelx("predict", "--resolution", "3", "-v", tmp_path / "map.mrc", "-o", tmp_path / "read.npz")
+    assert f"map: {said[0].removeprefix('warning: directions: ')}" in read.stderr
 
 
 def test_main_chains_are_traced_without_sequences(run, emodelx, tmp_path):

@@ -9,10 +9,9 @@ from emodelx.errors import NothingBuildableError
 from emodelx.inputs import Inputs, Reader
 from emodelx.io.maps import MapFile
 from emodelx.io.sequences import SequenceFile
-from emodelx.network.anisotropy import weakest_direction
 from emodelx.network.device import choose_device
-from emodelx.network.predict import prepare
-from emodelx.network.weights import find_weights, read_info
+from emodelx.network.predict import read_density
+from emodelx.network.weights import find_weights
 from emodelx.preview import densest_part, preview
 from emodelx.records import DensityMap, HelixTurns, Prediction
 
@@ -61,7 +60,7 @@ def test_the_directions_are_those_of_a_build(resolution):
     inputs = Inputs(SequenceFile((), (), ()), MapFile(density, header=None, warnings=()), None, reader)
     config = BuildConfig(output="o", map="m", no_sequence=True, resolution=resolution)
     said = preview(inputs, config).directions
-    prepared = prepare(density, read_info(reader.weights).normalisation, resolution)
-    assert said.resolution == prepared.resolution
-    assert said.ratio == weakest_direction(prepared.fall, prepared.resolution)[1] > 2
+    read = read_density(density, reader.weights, reader.device, resolution)
+    assert said.resolution == read.resolution
+    assert said.ratio == read.directions.ratio > 2
     assert abs(said.weakest[2]) > 0.9

@@ -42,7 +42,7 @@ def predict(
     from dataclasses import replace
 
     from emodelx.cli.console import show_progress
-    from emodelx.inputs import resolution_line
+    from emodelx.inputs import tell_reading
     from emodelx.io.maps import read_map
     from emodelx.io.predictions import write_prediction
     from emodelx.network.device import choose_device
@@ -64,7 +64,7 @@ def predict(
         reading, listening = ReadingConfig(orientations=orientations), replace(run, progress=progress.advance)
         prediction = read_density(density, file, chosen, resolution, reading, listening)
         progress.finish(monotonic() - started, reused=False)
-        progress.note(resolution_line(prediction, resolution))
+        tell_reading(prediction, resolution, progress)
     write_prediction(output, prediction)
     if not quiet:
         _print_summary(output, prediction)

@@ -23,7 +23,7 @@ from emodelx.constants import AMINO_ACIDS
 from emodelx.errors import ResourceError
 from emodelx.io.predictions import type_voxels
 from emodelx.machine import usable_threads
-from emodelx.network.anisotropy import Fall
+from emodelx.network.anisotropy import Fall, weakest_direction
 from emodelx.network.bends import CEILING
 from emodelx.network.device import Device
 from emodelx.network.normalise import NormalisationRule, estimate_resolution, normalise
@@ -33,7 +33,7 @@ from emodelx.network.resample import on_grid, to_working_grid
 from emodelx.network.tiling import TilePlan
 from emodelx.network.unet import Cascade, Reading, Trunk, read_logits
 from emodelx.network.weights import WeightsInfo, load_nucleic, load_weights, read_info
-from emodelx.records import DensityMap, Floats, Ints, Prediction
+from emodelx.records import DensityMap, Directions, Floats, Ints, Prediction
 
 SMOOTHING = 4
 """Edge in voxels of the cube that density is averaged over before a window counts as empty."""
@@ -103,10 +103,11 @@ def read_density(
         When the device has not enough memory.
     """
     network, info = load_weights(weights)
-    grid, used, _ = prepare(density, for_all(info.normalisation), resolution, run)
+    prepared = prepare(density, for_all(info.normalisation), resolution, run)
+    grid = prepared.density
     read = predict(grid, network, info, device, config, run, load_nucleic(weights))
     kept = None if info.bends is None else np.minimum(grid.values, np.float32(CEILING))
-    return replace(read, resolution=used, density=kept)
+    return replace(read, resolution=prepared.resolution, density=kept, directions=prepared.directions())
 
 
 def for_all(rule: NormalisationRule) -> NormalisationRule:
@@ -149,9 +150,9 @@ def with_density(
     if prediction.density is not None:
         used = _resolution(to_working_grid(density).values, rule, resolution)
         return replace(prediction, resolution=used)
-    whole, used, _ = prepare(density, rule, resolution, run)
-    values = on_grid(whole, prediction.origin, prediction.ca_prob.shape)
-    return replace(prediction, resolution=used, density=np.minimum(values, np.float32(CEILING)))
+    prepared = prepare(density, rule, resolution, run)
+    values = np.minimum(on_grid(prepared.density, prediction.origin, prediction.ca_prob.shape), np.float32(CEILING))
+    return replace(prediction, resolution=prepared.resolution, density=values, directions=prepared.directions())
 
 
 class PreparedMap(NamedTuple):
@@ -170,6 +171,12 @@ class PreparedMap(NamedTuple):
     density: DensityMap
     resolution: float | None
     fall: Fall
+
+    def directions(self) -> Directions | None:
+        """Tell how unevenly the map showed details; None where the rule does not look at them."""
+        if self.resolution is None:
+            return None
+        return Directions(self.resolution, *weakest_direction(self.fall, self.resolution))
 
 
 def prepare(

@@ -317,7 +317,9 @@ def test_a_second_network_gets_the_density_and_changes_no_reading(network, tmp_p
 def test_the_prediction_tells_its_resolution(network, tmp_path, monkeypatch, rule, given, found):
     monkeypatch.setattr("emodelx.network.predict.estimate_resolution", lambda _: 2.5)
     save_weights(tmp_path / "w.safetensors", network, WeightsInfo(SMALL, rule, window=16))
-    assert read_density(on_grid(random_map((16, 16, 16))), tmp_path / "w.safetensors", CPU, given).resolution == found
+    read_map = read_density(on_grid(random_map((16, 16, 16))), tmp_path / "w.safetensors", CPU, given)
+    assert read_map.resolution == found
+    assert (read_map.directions is None) == (found is None)
 
 
 def test_a_prediction_gets_its_map_on_its_own_grid(network, tmp_path):
@@ -347,6 +349,7 @@ def test_the_map_of_a_prediction_is_normalised_at_the_resolution(network, tmp_pa
         bare = replace(whole, density=None, resolution=None)
         found = with_density(bare, density, tmp_path / "w.safetensors", resolution)
         assert found.resolution == resolution
+        assert repr(found.directions) == repr(whole.directions)
         np.testing.assert_array_equal(found.density, whole.density)
         assert with_density(whole, density, tmp_path / "w.safetensors", resolution).resolution == resolution
 
