@@ -1,9 +1,10 @@
-"""Contrast of maps: equal strength everywhere, the frame of the prediction, empty volumes."""
+"""Contrast of maps: equal strength of all details and everywhere, the frame of the prediction, empty volumes."""
 
 import numpy as np
+import pytest
 from scipy.ndimage import gaussian_filter
 
-from emodelx.contrast import coarsened, read_contrast
+from emodelx.contrast import coarsened, read_contrast, whitened
 from emodelx.records import DensityMap, Prediction
 
 SHAPE = (60, 50, 40)
@@ -52,3 +53,34 @@ def test_coarse_voxels_lie_on_fine_ones():
     found = coarsened(values, 3)
     assert found.shape == (20, 17, 14)
     assert np.corrcoef(found.ravel(), values[::3, ::3, ::3].ravel())[0, 1] > 0.95
+
+
+def amplitude(values, spacing):
+    """Root mean square amplitude near a spacing, on the whole grid."""
+    frequency = np.linalg.norm(np.meshgrid(*(np.fft.fftfreq(n) for n in values.shape), indexing="ij"), axis=0)
+    near = np.abs(frequency - 1 / spacing) < 0.004
+    return float(np.sqrt((np.abs(np.fft.fftn(values)[near]) ** 2).mean()))
+
+
+@pytest.mark.parametrize("width", [1.0, 2.5])
+def test_all_details_up_to_the_resolution_are_equally_strong(width):
+    """However blurred a map is; beyond the resolution, and where only the outline of molecules shows, is nothing."""
+    noise = np.random.default_rng(1).normal(size=SHAPE)
+    found = whitened(gaussian_filter(noise, width, mode="wrap").astype(np.float32), 6.0)
+    assert [round(amplitude(found, spacing), 1) for spacing in (9.0, 8.0, 7.1)] == [1.0] * 3
+    assert amplitude(found, 5.0) < 0.01
+    assert amplitude(found, 60.0) < 0.3
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (59, 47, 41)])
+def test_a_map_that_fills_no_handy_box_is_whitened_alike(shape):
+    noise = gaussian_filter(np.random.default_rng(2).normal(size=(70, 60, 50)), 1.5).astype(np.float32)
+    part = tuple(slice(n) for n in shape)
+    found, expected = whitened(noise[part], 6.0), whitened(noise, 6.0)[part]
+    assert found.shape == shape
+    inside = tuple(slice(10, n - 10) for n in shape)
+    assert np.corrcoef(found[inside].ravel(), expected[inside].ravel())[0, 1] > 0.95
+
+
+def test_an_empty_map_has_no_details():
+    assert not whitened(np.full(SHAPE, 3, np.float32), 6.0).any()

@@ -1,5 +1,6 @@
 """Rigid search: where the network reads too little, templates are looked for in the map as whole bodies."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Sequences
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from emodelx.config import RigidConfig, RunConfig
 from emodelx.contrast import USUAL_RESOLUTION, read_contrast
 from emodelx.domains import split_domains
 from emodelx.hinges import straighten
-from emodelx.poses import CERTAIN, MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
+from emodelx.poses import CERTAIN, LEAST_CHANCE, MOST_SHARED, SAME, Body, Copy, Pose, chance_solutions, side_chains
 from emodelx.records import (
     Candidates,
     DensityMap,
@@ -396,8 +397,10 @@ def choose_copies(
 ) -> list[Copy]:
     """Choose poses one by one, the surest first, that are not in each other's way.
 
-    A domain near where its template has it to a chosen one of the same copy is found in a small part of all space, so
-    chance has less to offer there. A pose that agrees with what was placed before goes on from there.
+    The more bodies of a template are searched for, the more chance has to offer. Two of them that lie as the template
+    has them to each other, each left to chance by itself, may be beyond chance together. A domain near where its
+    template has it to a chosen one of the same copy is found in a small part of all space, so chance has less to offer
+    there. A pose that agrees with what was placed before goes on from there.
 
     Parameters
     ----------
@@ -416,24 +419,73 @@ def choose_copies(
     """
     copies: list[Copy] = []
     taken = [placement.positions for placement in placed]
-    left = [_beyond(pose, placed, templates) for pose in poses if pose.chance * config.nearby <= config.most_chance]
+    beyond = [_beyond(pose, placed, templates) for pose in poses if pose.chance * config.nearby <= config.most_chance]
+    enough = [pose for pose in beyond if len(pose.body.members) >= FEWEST]
+    left = anchored(enough, bodies_searched(poses), config)
     while left:
-        homes = [_home(pose, copies, config) for pose in left]
-        chance = [p.chance if home is None else p.chance * config.nearby for p, home in zip(left, homes, strict=True)]
-        best = min(range(len(left)), key=lambda i: (chance[i], left[i].chance))
+        homes = [_home(pose, copies, config) for pose, _ in left]
+        chance = [
+            alone if home is None else pose.chance * config.nearby
+            for (pose, alone), home in zip(left, homes, strict=True)
+        ]
+        best = min(range(len(left)), key=lambda i: (chance[i], left[i][0].chance))
         if chance[best] > config.most_chance:
             break
-        pose, home = left.pop(best), homes[best]
+        (pose, alone), home = left.pop(best), homes[best]
         if home is not None:
             pose = pose.without(copies[home].members())
         if _is_free(pose, [*taken, *(copy.points() for copy in copies)]) and _is_wanted(
             pose, copies, placed, templates, sequences
         ):
             if home is None:
-                copies.append(Copy(pose.body.template, (pose,)))
+                copies.append(Copy(pose.body.template, (replace(pose, chance=alone),)))
             else:
                 copies[home] = replace(copies[home], poses=(*copies[home].poses, pose))
     return copies
+
+
+def bodies_searched(poses: Sequences[Pose]) -> Counter[int]:
+    """Number of bodies of each template that were searched for and found somewhere."""
+    return Counter(template for template, _ in {(p.body.template, p.body.members.tobytes()) for p in poses})
+
+
+def anchored(poses: Sequences[Pose], bodies: Counter[int], config: RigidConfig) -> list[tuple[Pose, float]]:
+    """Tell how well chance explains each pose as the first of its copy: by itself, or with one that agrees.
+
+    Parameters
+    ----------
+    poses : sequence of Pose
+    bodies : Counter of int
+        Number of bodies that were searched for, by template.
+    config : RigidConfig
+
+    Returns
+    -------
+    list of (Pose, float)
+        Expected number of chance solutions as good, of any body of the template, or of chance pairs of them.
+    """
+    found: list[tuple[Pose, float]] = []
+    for pose in poses:
+        several = bodies[pose.body.template]
+        alone, pairs = pose.chance * several, several * (several - 1) / 2
+        fellows = sorted((p for p in poses if p.body.template == pose.body.template), key=lambda p: p.chance)
+        for fellow in fellows:
+            if pose.chance * fellow.chance * config.nearby * pairs >= min(alone, config.most_chance):
+                break
+            alone = min(alone, pose.chance * pairs * _unlikelihood(fellow, pose, config))
+        found.append((pose, max(alone, LEAST_CHANCE)))
+    return found
+
+
+def _unlikelihood(fellow: Pose, pose: Pose, config: RigidConfig) -> float:
+    """Expected number of chance solutions as good as a pose near where another one has its residues; inf elsewhere.
+
+    As far as they hold the same residues, they say the same.
+    """
+    shared = int(np.isin(fellow.body.members, pose.body.members).sum())
+    own = 1 - shared / min(len(fellow.body.members), len(pose.body.members))
+    agree = Copy(pose.body.template, (pose,)).off(fellow) < config.most_off * own
+    return (fellow.chance * config.nearby) ** own if agree else np.inf
 
 
 def rivals_of(

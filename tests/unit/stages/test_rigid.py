@@ -1,5 +1,6 @@
 """Rigid search: copies, overlaps, what chance explains, wrong templates, when it is not needed."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,9 @@ from emodelx.records import Candidates, DensityMap, Fragment, Placement, Predict
 from emodelx.scenes import Loop
 from emodelx.stages.rigid import (
     Stretch,
+    anchored,
     bent_templates,
+    bodies_searched,
     choose_copies,
     copies_read,
     lacking_copies,
@@ -279,10 +282,66 @@ def test_stretches_that_overlap_come_together():
     assert [len(p.body.members) for p in copy.poses] == [LENGTH - 25, 25]
 
 
-def test_doubtful_parts_do_not_vouch_for_each_other():
-    """Chance brings two parts near each other often enough, among so many pairs of solutions."""
-    halves = np.arange(LENGTH // 2), np.arange(LENGTH // 2, LENGTH)
-    assert choose([pose(PLACES[0] + i, half, chance=0.3) for i, half in enumerate(halves)]) == []
+HALVES = np.arange(LENGTH // 2), np.arange(LENGTH // 2, LENGTH)
+
+
+def test_parts_that_agree_vouch_for_each_other():
+    """Chance brings two parts near each other rarely, but often enough where there are many solutions of each."""
+    agreeing = [pose(PLACES[0] + i, half, chance=0.3) for i, half in enumerate(HALVES)]
+    (copy,) = choose(agreeing)
+    assert len(copy.members()) == LENGTH
+    assert copy.chance() == pytest.approx(0.3 * 0.3 * RigidConfig.nearby)
+    assert choose([replace(pose, chance=3.0) for pose in agreeing]) == []
+    assert choose([agreeing[0], pose(PLACES[1], HALVES[1], chance=0.3)]) == []
+
+
+def test_the_same_residues_say_the_same():
+    """A part of what was searched for as a whole is no second witness; one that overlaps is half of one."""
+    whole, part = pose(PLACES[0], chance=0.02), pose(PLACES[0], HALVES[0], chance=0.02)
+    ((_, alone), _) = anchored([whole, part], Counter({0: 2}), RigidConfig())
+    assert alone == pytest.approx(2 * 0.02)
+    first, second = (pose(PLACES[0], np.arange(i, i + 40), chance=0.02) for i in (0, 20))
+    ((_, together), _) = anchored([first, second], Counter({0: 2}), RigidConfig())
+    assert together == pytest.approx(0.02 * (0.02 * RigidConfig.nearby) ** 0.5)
+
+
+def test_many_bodies_give_chance_more_to_offer():
+    """What counts where the whole template was searched for alone does not among four of its parts."""
+    sure = pose(PLACES[0], HALVES[0], chance=0.004)
+    others = [pose(PLACES[1], np.arange(i, i + 20), chance=4.0) for i in (0, 10, 20)]
+    assert bodies_searched([sure, *others, *others])[0] == 4
+    assert len(choose([sure])) == 1
+    assert choose([sure, *others]) == []
+
+
+def slowly_anchored(poses, bodies, config):
+    """The same, by every pair of poses."""
+    for p in poses:
+        b = bodies[p.body.template]
+        best = p.chance * b
+        for q in poses:
+            sizes = len(p.body.members), len(q.body.members)
+            own = 1 - len(set(q.body.members) & set(p.body.members)) / min(sizes)
+            off = np.sqrt(np.mean([np.sum((p.points[i] - q.points[i]) ** 2) for i in q.body.members]))
+            if q.body.template == p.body.template and off < config.most_off * own:
+                best = min(best, p.chance * (q.chance * config.nearby) ** own * b * (b - 1) / 2)
+        yield best
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_pair_is_looked_at(seed):
+    """Of poses that count, alone or together; what does not count need not be told to the last digit."""
+    rng = np.random.default_rng(seed)
+    poses = [
+        pose(PLACES[i % 2] + rng.normal(0, 5, 3), np.arange(first, first + 30), chance=10 ** rng.uniform(-4, 1))
+        for i, first in enumerate(rng.integers(0, LENGTH - 30, 12))
+    ]
+    bodies = bodies_searched(poses)
+    expected = np.array(list(slowly_anchored(poses, bodies, RigidConfig())))
+    found = np.array([chance for _, chance in anchored(poses, bodies, RigidConfig())])
+    counts = expected <= RigidConfig.most_chance
+    assert (counts == (found <= RigidConfig.most_chance)).all()
+    np.testing.assert_allclose(found[counts], expected[counts])
 
 
 def test_residues_with_more_support_are_likelier_right():
