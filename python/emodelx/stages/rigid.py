@@ -472,20 +472,19 @@ def anchored(poses: Sequences[Pose], bodies: Counter[int], config: RigidConfig) 
         for fellow in fellows:
             if pose.chance * fellow.chance * config.nearby * pairs >= min(alone, config.most_chance):
                 break
-            alone = min(alone, pose.chance * pairs * _unlikelihood(fellow, pose, config))
+            alone = min(alone, pairs * _together(pose, fellow, config), pairs * _together(fellow, pose, config))
         found.append((pose, max(alone, LEAST_CHANCE)))
     return found
 
 
-def _unlikelihood(fellow: Pose, pose: Pose, config: RigidConfig) -> float:
-    """Expected number of chance solutions as good as a pose near where another one has its residues; inf elsewhere.
+def _together(pose: Pose, fellow: Pose, config: RigidConfig) -> float:
+    """Expected number of chance solutions as good as a pose, with as good a fellow near where it has its residues.
 
     As far as they hold the same residues, they say the same.
     """
-    shared = int(np.isin(fellow.body.members, pose.body.members).sum())
-    own = 1 - shared / min(len(fellow.body.members), len(pose.body.members))
+    own = 1 - float(np.isin(fellow.body.members, pose.body.members).mean())
     agree = Copy(pose.body.template, (pose,)).off(fellow) < config.most_off * own
-    return (fellow.chance * config.nearby) ** own if agree else np.inf
+    return pose.chance * (fellow.chance * config.nearby) ** own if agree else np.inf
 
 
 def rivals_of(

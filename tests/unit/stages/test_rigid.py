@@ -296,13 +296,14 @@ def test_parts_that_agree_vouch_for_each_other():
 
 
 def test_the_same_residues_say_the_same():
-    """A part of what was searched for as a whole is no second witness; one that overlaps is half of one."""
-    whole, part = pose(PLACES[0], chance=0.02), pose(PLACES[0], HALVES[0], chance=0.02)
-    ((_, alone), _) = anchored([whole, part], Counter({0: 2}), RigidConfig())
+    """Where a template was found once more they are no second witness; of what overlaps only the rest is."""
+    first, again, whole = (pose(PLACES[0], part, chance=0.02) for part in (HALVES[0], HALVES[0], None))
+    ((_, alone), _) = anchored([first, again], Counter({0: 2}), RigidConfig())
     assert alone == pytest.approx(2 * 0.02)
-    first, second = (pose(PLACES[0], np.arange(i, i + 40), chance=0.02) for i in (0, 20))
-    ((_, together), _) = anchored([first, second], Counter({0: 2}), RigidConfig())
-    assert together == pytest.approx(0.02 * (0.02 * RigidConfig.nearby) ** 0.5)
+    expected = 0.02 * (0.02 * RigidConfig.nearby) ** 0.5
+    assert [chance for _, chance in anchored([first, whole], Counter({0: 2}), RigidConfig())] == pytest.approx(
+        [expected, expected]
+    )
 
 
 def test_many_bodies_give_chance_more_to_offer():
@@ -316,16 +317,16 @@ def test_many_bodies_give_chance_more_to_offer():
 
 def slowly_anchored(poses, bodies, config):
     """The same, by every pair of poses."""
+
+    def together(p, q):
+        own = 1 - len(set(q.body.members) & set(p.body.members)) / len(q.body.members)
+        off = np.sqrt(np.mean([np.sum((p.points[i] - q.points[i]) ** 2) for i in q.body.members]))
+        return p.chance * (q.chance * config.nearby) ** own if off < config.most_off * own else np.inf
+
     for p in poses:
-        b = bodies[p.body.template]
-        best = p.chance * b
-        for q in poses:
-            sizes = len(p.body.members), len(q.body.members)
-            own = 1 - len(set(q.body.members) & set(p.body.members)) / min(sizes)
-            off = np.sqrt(np.mean([np.sum((p.points[i] - q.points[i]) ** 2) for i in q.body.members]))
-            if q.body.template == p.body.template and off < config.most_off * own:
-                best = min(best, p.chance * (q.chance * config.nearby) ** own * b * (b - 1) / 2)
-        yield best
+        several = bodies[p.body.template]
+        best = min(min(together(p, q), together(q, p)) for q in poses)
+        yield min(p.chance * several, best * several * (several - 1) / 2)
 
 
 @pytest.mark.parametrize("seed", range(5))
